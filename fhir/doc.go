@@ -1,0 +1,20 @@
+// Package fhir is the ground floor of Caselink: a FHIR R4 resource as bytes and
+// as a google/fhir proto, the one error type, and the scope that says whose data
+// a caller may touch. It imports nothing else of this module.
+//
+// FHIR R4 (4.0.1): https://hl7.org/fhir/R4/
+package fhir
+
+// Canonical is the root of every canonical URL that Caselink owns.
+const Canonical = "https://caselink.example/fhir"
+
+// Identifier systems of our own.
+const (
+	// SystemCase identifies a case: the value is the case's UUID.
+	SystemCase = Canonical + "/Id/case"
+	// SystemEvent identifies one event of a referral: the value is the UUIDv5 of
+	// the referral's id and the event's sequence number.
+	SystemEvent = Canonical + "/Id/event"
+	// SystemOutcome identifies one score of a recorded outcome, across corrections.
+	SystemOutcome = Canonical + "/Id/outcome"
+)

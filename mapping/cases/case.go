@@ -1,0 +1,171 @@
+// Package cases is the case itself: a service's work on one referral, in plain
+// words that a link worker's app reads without knowing FHIR, and the moves that
+// it may make. Pure: no context, no I/O, no clock.
+package cases
+
+import (
+	"time"
+
+	"caselink.example/fhir"
+)
+
+// Case is the service's work on one referral. Its JSON is what the case API shows.
+// The case holds what a link worker needs to ring someone; the referral as it came
+// stays with its ServiceRequest.
+type Case struct {
+	ID           string    `json:"id"`      // UUID
+	Version      int       `json:"version"` // counts the moves; If-Match guards it
+	Status       State     `json:"status"`
+	StatusReason *Reason   `json:"statusReason,omitempty"` // why the last move was made
+	StatusSince  time.Time `json:"statusSince"`
+	Service      *Party    `json:"service"` // who works it; null while no service is known
+	Referral     Referral  `json:"referral"`
+	ReceivedAt   time.Time `json:"receivedAt"`
+	UpdatedAt    time.Time `json:"updatedAt"`
+	Priority     string    `json:"priority"` // routine, urgent, asap, stat
+	Patient      Patient   `json:"patient"`
+	Needs        []Need    `json:"needs"`
+	Narrative    []string  `json:"narrative,omitempty"`    // the referrer's words
+	Instructions string    `json:"instructions,omitempty"` // ServiceRequest.patientInstruction
+	Risks        []Risk    `json:"risks,omitempty"`
+	DoNotContact bool      `json:"doNotContact"`
+	Referrer     Referrer  `json:"referrer"`
+	Source       string    `json:"source"` // gp, phct, self, vcse, social-care, hospital, pharmacy, family-carer, other
+	Consent      Consent   `json:"consent"`
+	Clocks       Clocks    `json:"clocks"`
+	Outcomes     []Outcome `json:"outcomes"`
+	Warnings     []string  `json:"warnings,omitempty"` // what a person should look at in the referral
+	Queries      []string  `json:"queries,omitempty"`  // why the case needs information
+}
+
+// Referral is where the case comes from.
+type Referral struct {
+	ID          string            `json:"id"`       // of the ServiceRequest
+	Practice    *string           `json:"practice"` // ODS code; null when no practice is known
+	Identifiers []fhir.Identifier `json:"identifiers,omitempty"`
+	GroupID     *fhir.Identifier  `json:"groupId,omitempty"`    // ServiceRequest.requisition
+	AuthoredOn  string            `json:"authoredOn,omitempty"` // as precise as it was sent
+	Requested   []fhir.Coding     `json:"requested,omitempty"`  // ServiceRequest.code
+}
+
+// Party is an organisation or a service.
+type Party struct {
+	ID   string `json:"id"`
+	Name string `json:"name,omitempty"`
+}
+
+// Patient is the person to ring.
+type Patient struct {
+	NHSNumber    string            `json:"nhsNumber,omitempty"`   // ten digits
+	TraceStatus  string            `json:"traceStatus,omitempty"` // England's verification code, such as 01
+	Identifiers  []fhir.Identifier `json:"identifiers,omitempty"` // the sender's own
+	Name         string            `json:"name,omitempty"`        // as one line
+	Family       string            `json:"family,omitempty"`
+	Given        []string          `json:"given,omitempty"`
+	BirthDate    string            `json:"birthDate,omitempty"` // as precise as it was sent
+	Gender       string            `json:"gender,omitempty"`
+	Phones       []Phone           `json:"phones,omitempty"`
+	Email        []string          `json:"email,omitempty"`
+	Address      *Address          `json:"address,omitempty"`
+	Language     string            `json:"language,omitempty"` // BCP 47
+	Interpreter  bool              `json:"interpreter"`
+	Deceased     bool              `json:"deceased,omitempty"`
+	RegisteredAt string            `json:"registeredAt,omitempty"` // ODS code of the registered practice
+}
+
+// Phone is one way to ring the person; rank 1 is preferred.
+type Phone struct {
+	Number string `json:"number"`
+	Use    string `json:"use,omitempty"`
+	Rank   int    `json:"rank,omitempty"`
+}
+
+// Address is where the person lives, or that it is withheld.
+type Address struct {
+	Withheld bool     `json:"withheld,omitempty"`
+	Lines    []string `json:"lines,omitempty"`
+	City     string   `json:"city,omitempty"`
+	District string   `json:"district,omitempty"`
+	Postcode string   `json:"postcode,omitempty"`
+}
+
+// Need is one reason for the referral.
+type Need struct {
+	Category string        `json:"category"` // such as loneliness-isolation
+	Primary  bool          `json:"primary,omitempty"`
+	Codes    []fhir.Coding `json:"codes,omitempty"` // as they came
+	Text     string        `json:"text,omitempty"`
+}
+
+// Risk is something the referrer warned of.
+type Risk struct {
+	Text  string        `json:"text,omitempty"`
+	Codes []fhir.Coding `json:"codes,omitempty"`
+}
+
+// Referrer is who sent the referral.
+type Referrer struct {
+	Name         string `json:"name,omitempty"`
+	Role         string `json:"role,omitempty"`
+	Organisation *Party `json:"organisation,omitempty"` // id is the ODS code
+	Phone        string `json:"phone,omitempty"`
+}
+
+// Consent is what the person has agreed to, as three switches.
+type Consent struct {
+	ToReferral  string `json:"toReferral"`  // yes, no, not-stated
+	ToHold      string `json:"toHold"`      // yes, no, not-stated
+	ToShareBack string `json:"toShareBack"` // full, coded-only, none, not-stated
+}
+
+// Clocks are the moments that waiting times are measured between.
+type Clocks struct {
+	Received     time.Time  `json:"received"`
+	Accepted     *time.Time `json:"accepted,omitempty"`
+	FirstContact *time.Time `json:"firstContact,omitempty"` // first move to contacting
+	Started      *time.Time `json:"started,omitempty"`      // first move to active
+	Ended        *time.Time `json:"ended,omitempty"`
+}
+
+// Outcome is one set of answers to an instrument.
+type Outcome struct {
+	ID         string         `json:"id"` // UUID
+	Version    int            `json:"version"`
+	Instrument string         `json:"instrument"` // such as ons4
+	Point      string         `json:"point"`      // baseline, interim, final, follow-up
+	Answers    map[string]int `json:"answers"`
+	AnsweredAt time.Time      `json:"answeredAt"`
+	RecordedAt time.Time      `json:"recordedAt"`
+	RecordedBy Actor          `json:"recordedBy"`
+}
+
+// Actor is the person who did something. Only the name must be known.
+type Actor struct {
+	ID           string `json:"id,omitempty"`
+	Name         string `json:"name"`
+	Role         string `json:"role,omitempty"`
+	Organisation string `json:"organisation,omitempty"`
+}
+
+// Reason says why a move was made: a code of the list for the state, words, or both.
+type Reason struct {
+	Code string `json:"code,omitempty"`
+	Text string `json:"text,omitempty"`
+}
+
+// State is how far a case is. The states and the moves between them are in moves.go.
+type State string
+
+// The states of a case.
+const (
+	Received         State = "received"
+	NeedsInformation State = "needs-information"
+	Rejected         State = "rejected"
+	Accepted         State = "accepted"
+	Contacting       State = "contacting"
+	Active           State = "active"
+	OnHold           State = "on-hold"
+	Closed           State = "closed"
+	Cancelled        State = "cancelled"
+	EnteredInError   State = "entered-in-error"
+)
