@@ -1,0 +1,153 @@
+// Package workflow is what Caselink does with a referral, step by step. Each step
+// reads, decides a Change (a value, pure) and commits it once; nothing here calls
+// another system. What is owed to a GP system is part of the Change.
+package workflow
+
+import (
+	"context"
+	"time"
+
+	"caselink.example/fhir"
+	"caselink.example/mapping/cases"
+)
+
+// Change is one decision about one referral. The store commits all of it or nothing.
+type Change struct {
+	Referral  Referral
+	Opening   *Opening      // set by the Change that creates the referral
+	Resources []fhir.Stored // new versions
+	Case      cases.Case
+	Event     Event
+	Owed      []Owed
+	Audit     Audit
+}
+
+// Referral is the root that every other row of a referral belongs to.
+type Referral struct {
+	Holder        string // ODS code of the organisation that sent it: never changes
+	ID            string // of the ServiceRequest
+	Service       string // id of the service that works it; "" while none is known
+	Practice      string // ODS code of where write-back goes; "" for nowhere
+	Seq           int    // number of the last event
+	CorrelationID string // X-Correlation-Id that it came with
+}
+
+// Opening is what only the first Change of a referral carries.
+type Opening struct {
+	Identities []Identity
+	Digest     [32]byte // of the resource as first received: see fhir.Digest
+	Original   Message
+}
+
+// Identity is one way in which the sender names a referral. Within a holder it
+// leads to one referral, for ever.
+type Identity struct {
+	Kind   string // IdentityIdentifier, IdentityCondition or IdentityRequest
+	System string
+	Value  string
+}
+
+// The kinds of identity.
+const (
+	IdentityIdentifier = "identifier"    // ServiceRequest.identifier
+	IdentityCondition  = "if-none-exist" // normalised search criteria of If-None-Exist
+	IdentityRequest    = "request"       // X-Request-Id
+)
+
+// Message is what arrived, byte for byte.
+type Message struct {
+	MediaType string
+	Body      []byte
+}
+
+// Event is one thing that happened to a case. Its number within the referral is
+// gap-free; the feed gives it a position later.
+type Event struct {
+	Seq        int
+	Kind       string // EventReceived, EventMoved or EventOutcome
+	From, To   cases.State
+	Reason     *cases.Reason
+	Actor      cases.Actor
+	OutcomeID  string // EventOutcome only
+	OccurredAt time.Time
+}
+
+// The kinds of event.
+const (
+	EventReceived = "received"
+	EventMoved    = "moved"
+	EventOutcome  = "outcome-recorded"
+)
+
+// Owed is one resource version that a destination has not had yet. The items of a
+// referral leave for one destination in the order in which they were committed.
+type Owed struct {
+	Destination  string
+	EventID      string // UUIDv5 of the referral and the event's number
+	RequestID    string // X-Request-Id of every attempt
+	ResourceType string
+	ResourceID   string
+	Version      int
+	Parked       string // why a person must look at it before it is sent; "" to send it
+}
+
+// Audit is the record of one access to patient data.
+type Audit struct {
+	At           time.Time
+	Action       string // C, R, U, D or E: https://hl7.org/fhir/R4/valueset-audit-event-action.html
+	Holder       string
+	Service      string
+	ResourceType string
+	ResourceID   string
+	Referral     string
+}
+
+// Known is a referral that is already here under one of the identities asked for.
+type Known struct {
+	ID     string
+	Digest [32]byte
+	Status cases.State
+}
+
+// Current is what is known of a referral while its row is locked.
+type Current struct {
+	Referral Referral
+	Case     cases.Case
+	Task     fhir.Meta // latest version of the referral's Task
+}
+
+// Store keeps changes. Every method runs under the scope's role: rows of another
+// practice or service are as if they were not there.
+type Store interface {
+	// Create commits the first Change of a referral. When one of its identities is
+	// taken it commits nothing and returns the referrals that hold them.
+	Create(ctx context.Context, scope fhir.Scope, change Change) ([]Known, error)
+	// Update locks the referral of the case, lets decide make a Change from what is
+	// there, and commits it. An error of decide is returned and nothing is kept.
+	// An unknown case is fhir.IssueNotFound.
+	Update(ctx context.Context, scope fhir.Scope, caseID string, decide func(Current) (Change, error)) error
+	// Read returns the latest version of a resource, or fhir.IssueNotFound.
+	Read(ctx context.Context, scope fhir.Scope, resourceType, id string, audit Audit) (fhir.Stored, error)
+}
+
+// Practice is an organisation that sends referrals and gets write-backs.
+type Practice struct {
+	ODS            string
+	Name           string
+	DefaultService string   // "" for none
+	Destinations   []string // ids of the GP systems to write back to; none: the practice polls
+}
+
+// Service is a social prescribing service.
+type Service struct {
+	ID          string
+	Name        string
+	Identifiers []fhir.Identifier // by which ServiceRequest.performer may name it
+}
+
+// Directory knows the practices and services of the configuration.
+type Directory interface {
+	Practice(ods string) (Practice, bool)
+	Service(id string) (Service, bool)
+	ServiceBy(identifier fhir.Identifier) (Service, bool)
+}

@@ -1,0 +1,226 @@
+package workflow
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"caselink.example/fhir"
+	"caselink.example/mapping/cases"
+	"caselink.example/mapping/referral"
+	"caselink.example/mapping/status"
+)
+
+// Flow is the steps over their parts. All fields are needed.
+type Flow struct {
+	Store     Store
+	Directory Directory
+	Base      string // absolute URL of the FHIR API, without a slash at the end
+	Now       func() time.Time
+	NewID     func() string // a fresh UUID
+	Wake      func()        // tells delivery that something is owed
+}
+
+// Incoming is a referral as it arrived.
+type Incoming struct {
+	Resource    fhir.Resource
+	Original    Message
+	IfNoneExist string // the header's search criteria; "" for none
+	NamedByID   bool   // the sender chose the X-Request-Id itself
+}
+
+// Receipt says what became of an incoming referral.
+type Receipt struct {
+	Created bool        // false: it was here already, with the same content
+	Stored  fhir.Stored // the ServiceRequest as a read returns it
+}
+
+// Receive takes a referral in: it becomes a case, or it was here already, or it is
+// refused with every fault. When it returns a Receipt, all of it is committed.
+func (f *Flow) Receive(ctx context.Context, scope fhir.Scope, in Incoming) (Receipt, error) {
+	practice, ok := f.Directory.Practice(scope.Holder)
+	if !ok {
+		return Receipt{}, fhir.Errorf(fhir.IssueForbidden, "the token's organisation is not a practice that this service knows: ask the operator to add it")
+	}
+	change, err := f.received(scope, practice, in)
+	if err != nil {
+		return Receipt{}, err
+	}
+	known, err := f.Store.Create(ctx, scope, change)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if known != nil {
+		return f.again(ctx, scope, known, change.Opening.Digest)
+	}
+	f.Wake()
+	return Receipt{Created: true, Stored: change.Resources[0]}, nil
+}
+
+// again answers a referral whose identity is taken: equal content is the same
+// referral, for ever; other content needs a person or a PUT.
+func (f *Flow) again(ctx context.Context, scope fhir.Scope, known []Known, digest [32]byte) (Receipt, error) {
+	if len(known) != 1 {
+		return Receipt{}, fhir.Errorf(fhir.IssueDuplicate, "its identifiers belong to %d different referrals: send the identifiers of one", len(known)).At("ServiceRequest.identifier")
+	}
+	k := known[0]
+	if k.Digest != digest {
+		return Receipt{}, taken(f.Base+"/ServiceRequest/"+k.ID, k.Status)
+	}
+	stored, err := f.Store.Read(ctx, scope, "ServiceRequest", k.ID, Audit{
+		At: f.Now(), Action: "R", Holder: scope.Holder, ResourceType: "ServiceRequest", ResourceID: k.ID, Referral: k.ID,
+	})
+	return Receipt{Stored: stored}, err
+}
+
+func taken(location string, state cases.State) error {
+	if state.Terminal() {
+		return fhir.Errorf(fhir.IssueDuplicate, "this identifier belongs to %s, whose case has ended with other content: for a new referral send a new identifier, and name this one in replaces", location).At("ServiceRequest.identifier")
+	}
+	return fhir.Errorf(fhir.IssueDuplicate, "this identifier belongs to %s with other content: to amend that referral, PUT to it with If-Match", location).At("ServiceRequest.identifier")
+}
+
+// received decides what a referral becomes. It reads nothing but its arguments, the
+// directory, the clock and fresh ids.
+func (f *Flow) received(scope fhir.Scope, practice Practice, in Incoming) (Change, error) {
+	ref, err := referral.FromFHIR(in.Resource)
+	identities, idErr := identities(ref.Identifiers, in, scope)
+	if faults := join(err, idErr); faults != nil {
+		return Change{}, faults
+	}
+	now, id := f.Now().UTC().Truncate(time.Microsecond), f.NewID()
+	stored, err := stamped("ServiceRequest", in.Resource.JSON, fhir.Meta{ID: id, Version: 1, LastUpdated: now})
+	if err != nil {
+		return Change{}, err
+	}
+	root := Referral{Holder: scope.Holder, ID: id, Practice: practice.ODS, Seq: 1, CorrelationID: scope.Caller.CorrelationID}
+	c := f.opened(ref, practice, &root, now)
+	change := Change{
+		Referral:  root,
+		Opening:   &Opening{Identities: identities, Digest: fhir.Digest(in.Resource.JSON), Original: in.Original},
+		Resources: []fhir.Stored{stored},
+		Case:      c,
+		Event:     Event{Seq: 1, Kind: EventReceived, To: c.Status, Actor: cases.Actor{Name: practice.Name, Organisation: practice.ODS}, OccurredAt: now},
+		Audit:     Audit{At: now, Action: "C", Holder: scope.Holder, Service: root.Service, ResourceType: "ServiceRequest", ResourceID: id, Referral: id},
+	}
+	return f.withTask(change, fhir.Meta{ID: f.NewID()}, practice.Destinations)
+}
+
+// opened makes the case: whose it is, and whether it can go to a service at all.
+func (f *Flow) opened(ref referral.Referral, practice Practice, root *Referral, now time.Time) cases.Case {
+	c := ref.Case
+	c.ID, c.Version, c.Outcomes = f.NewID(), 1, []cases.Outcome{}
+	c.ReceivedAt, c.UpdatedAt, c.StatusSince, c.Clocks.Received = now, now, now, now
+	c.Referral.ID, c.Referral.Practice = root.ID, &practice.ODS
+	if service, ok := f.serviceFor(ref, practice); ok {
+		root.Service = service.ID
+		c.Service = &cases.Party{ID: service.ID, Name: service.Name}
+	} else {
+		c.Queries = append(c.Queries, "No social prescribing service is known for this referral: name one in performer, or give the practice a default service.")
+	}
+	c.Status = cases.Received
+	if len(c.Queries) > 0 {
+		c.Status = cases.NeedsInformation
+	}
+	return c
+}
+
+// serviceFor is the service that the referral names, else the practice's own. A name
+// that nobody knows is a question for a person, not a reason to take another service.
+func (f *Flow) serviceFor(ref referral.Referral, practice Practice) (Service, bool) {
+	for _, id := range ref.Performers {
+		if s, ok := f.Directory.ServiceBy(id); ok {
+			return s, true
+		}
+	}
+	if len(ref.Performers) > 0 {
+		return Service{}, false
+	}
+	return f.Directory.Service(practice.DefaultService)
+}
+
+// withTask adds to a Change the version of the Task that tells the practice about
+// it, and what each destination is owed of the Change.
+func (f *Flow) withTask(c Change, last fhir.Meta, destinations []string) (Change, error) {
+	eventID := cases.EventID(c.Referral.ID, c.Event.Seq)
+	task, sendable := status.Task(status.Input{
+		Case: c.Case, ID: last.ID, EventID: eventID, Seq: c.Event.Seq, At: c.Event.OccurredAt, Base: f.Base,
+	})
+	raw, err := fhir.Marshal(task)
+	if err != nil {
+		return Change{}, err
+	}
+	stored, err := stamped("Task", raw, fhir.Meta{ID: last.ID, Version: last.Version + 1, LastUpdated: c.Event.OccurredAt})
+	if err != nil {
+		return Change{}, err
+	}
+	c.Resources = append(c.Resources, stored)
+	parked := ""
+	if !sendable {
+		parked = "no identifier of the person that the GP system could resolve"
+	}
+	for _, d := range destinations {
+		c.Owed = append(c.Owed, owed(d, eventID, stored, parked))
+	}
+	return c, nil
+}
+
+func owed(destination, eventID string, v fhir.Stored, parked string) Owed {
+	return Owed{
+		Destination: destination, EventID: eventID, ResourceType: v.Type, ResourceID: v.ID, Version: v.Version, Parked: parked,
+		RequestID: uuid.NewSHA1(uuid.MustParse(eventID), []byte(destination+"/"+v.Type+"/"+v.ID)).String(),
+	}
+}
+
+func stamped(resourceType string, raw []byte, m fhir.Meta) (fhir.Stored, error) {
+	b, err := fhir.Stamp(raw, m)
+	return fhir.Stored{Type: resourceType, Meta: m, JSON: b}, err
+}
+
+// identities are the names by which the sender will know this referral again. The
+// identifiers count first; without one the If-None-Exist criteria; without those
+// the sender's own X-Request-Id.
+func identities(ids []fhir.Identifier, in Incoming, scope fhir.Scope) ([]Identity, error) {
+	var out []Identity
+	for _, id := range ids {
+		out = append(out, Identity{Kind: IdentityIdentifier, System: id.System, Value: id.Value})
+	}
+	if in.IfNoneExist != "" {
+		criteria, err := normalised(in.IfNoneExist)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Identity{Kind: IdentityCondition, Value: criteria})
+	}
+	if len(out) == 0 && in.NamedByID {
+		out = append(out, Identity{Kind: IdentityRequest, Value: scope.Caller.RequestID})
+	}
+	if len(out) == 0 {
+		return nil, fhir.Errorf(fhir.IssueBusinessRule, "a referral needs an identifier (system and value), so that a retry is not a second referral: add ServiceRequest.identifier, or send If-None-Exist or X-Request-Id").At("ServiceRequest.identifier")
+	}
+	return out, nil
+}
+
+// normalised spells If-None-Exist criteria in one way, whatever the order and escaping.
+func normalised(criteria string) (string, error) {
+	values, err := url.ParseQuery(strings.TrimPrefix(criteria, "?"))
+	if err != nil || len(values) == 0 || slices.Contains(values["identifier"], "") {
+		return "", fhir.Errorf(fhir.IssueInvalid, "If-None-Exist must hold search parameters, such as identifier=SYSTEM|VALUE")
+	}
+	return values.Encode(), nil
+}
+
+// join puts the faults of several checks into one error.
+func join(errs ...error) error {
+	var all fhir.Errors
+	for _, err := range errs {
+		if err != nil {
+			all = append(all, fhir.ErrorsOf(err)...)
+		}
+	}
+	return all.OrNil()
+}
