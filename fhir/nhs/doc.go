@@ -1,0 +1,5 @@
+// Package nhs is the identity that the NHS gives to people, organisations and
+// concepts: NHS numbers, ODS codes and SNOMED CT identifiers, parsed once at the
+// edge, and the systems that name them. No error of this package quotes the value
+// that it refuses.
+package nhs
