@@ -1,51 +1,25 @@
 package fhir
 
-import (
-	"fmt"
-
-	"github.com/google/fhir/go/fhirversion"
-	"github.com/google/fhir/go/jsonformat"
-	bcrpb "github.com/google/fhir/go/proto/google/fhir/proto/r4/core/resources/bundle_and_contained_resource_go_proto"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
-)
-
-var unmarshaller = must(jsonformat.NewUnmarshaller("UTC", fhirversion.R4))
-
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
-}
-
-// Unmarshal decodes one resource from JSON.
+// Unmarshal decodes one resource from JSON, strictly: whatever R4's own types refuse is
+// refused, each fault at its FHIRPath (see parse). The resource keeps raw, which must
+// not be changed afterwards; the error is an Errors.
+//
+// The messages are those of google/fhir and mean what its own decoder would make of
+// them. That decoder is not used: it takes "" and null for required codes, lets
+// anything pass inside contained, and refuses a code that has only an extension.
 func Unmarshal(raw []byte) (Resource, error) {
-	m, err := unmarshaller.UnmarshalR4(raw)
+	root, err := parse(raw)
 	if err != nil {
-		return Resource{}, Errorf(IssueStructure, "not a FHIR R4 resource").Because(err)
+		return Resource{}, err
 	}
-	r := unwrap(m)
-	return Resource{Type: string(r.ProtoReflect().Descriptor().Name()), Proto: r, JSON: raw}, nil
+	return Resource{Type: root.Type(), Proto: decode(root).Interface(), JSON: raw, Root: root}, nil
 }
 
-// unwrap returns the resource inside its container.
-func unwrap(c *bcrpb.ContainedResource) proto.Message {
-	var inner proto.Message
-	c.ProtoReflect().Range(func(_ protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		inner = v.Message().Interface()
-		return false
-	})
-	return inner
-}
-
-var marshaller = must(jsonformat.NewMarshaller(false, "", "", fhirversion.R4))
-
-// Marshal encodes a resource as JSON. It leaves the message as it was.
-func Marshal(m proto.Message) ([]byte, error) {
-	raw, err := marshaller.MarshalResource(proto.Clone(m))
-	if err != nil {
-		return nil, fmt.Errorf("marshal %s: %w", m.ProtoReflect().Descriptor().Name(), err)
+// UnmarshalType is Unmarshal for a place that takes one type of resource only.
+func UnmarshalType(raw []byte, name string) (Resource, error) {
+	r, err := Unmarshal(raw)
+	if err == nil && r.Type != name {
+		return Resource{}, Errors{Errorf(IssueInvalid, "a %s is needed here, not a %s", name, r.Type).At(r.Type)}
 	}
-	return raw, nil
+	return r, err
 }

@@ -62,8 +62,8 @@ func TestElementsAreWrittenAsTheSpecificationPrints(t *testing.T) {
 	}
 	for _, want := range []string{
 		`"identifier":[{"system":"https://x.example/Id/a","value":"1"}]`,
-		`"code":{"coding":[{"code":"c","display":"C","system":"https://x.example/CodeSystem/c"}],"text":"text"}`,
-		`"subject":{"identifier":{"value":"7"},"type":"Patient"}`,
+		`"code":{"coding":[{"system":"https://x.example/CodeSystem/c","code":"c","display":"C"}],"text":"text"}`,
+		`"subject":{"type":"Patient","identifier":{"value":"7"}}`,
 		`"effectiveDateTime":"2026-03-29T00:30:00.123Z"`, `"issued":"2026-03-29T00:30:00.123Z"`,
 	} {
 		if !strings.Contains(string(raw), want) {

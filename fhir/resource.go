@@ -7,12 +7,13 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Resource is one FHIR resource: what it means, and the bytes that say so. Neither
+// Resource is one FHIR resource: what it means, and the bytes that say so. None of it
 // is ever changed in place.
 type Resource struct {
 	Type  string        // such as "ServiceRequest"
 	Proto proto.Message // the typed resource, such as *service_request_go_proto.ServiceRequest
 	JSON  []byte        // as it was received, or as it was marshalled
+	Root  Node          // the elements of JSON, each with its FHIRPath
 }
 
 // Meta is what a server adds to a resource.
