@@ -4,6 +4,7 @@
 package cases
 
 import (
+	"encoding/json"
 	"time"
 
 	"caselink.example/fhir"
@@ -56,21 +57,23 @@ type Party struct {
 
 // Patient is the person to ring.
 type Patient struct {
-	NHSNumber    string            `json:"nhsNumber,omitempty"`   // ten digits
-	TraceStatus  string            `json:"traceStatus,omitempty"` // England's verification code, such as 01
-	Identifiers  []fhir.Identifier `json:"identifiers,omitempty"` // the sender's own
-	Name         string            `json:"name,omitempty"`        // as one line
-	Family       string            `json:"family,omitempty"`
-	Given        []string          `json:"given,omitempty"`
-	BirthDate    string            `json:"birthDate,omitempty"` // as precise as it was sent
-	Gender       string            `json:"gender,omitempty"`
-	Phones       []Phone           `json:"phones,omitempty"`
-	Email        []string          `json:"email,omitempty"`
-	Address      *Address          `json:"address,omitempty"`
-	Language     string            `json:"language,omitempty"` // BCP 47
-	Interpreter  bool              `json:"interpreter"`
-	Deceased     bool              `json:"deceased,omitempty"`
-	RegisteredAt string            `json:"registeredAt,omitempty"` // ODS code of the registered practice
+	NHSNumber          string            `json:"nhsNumber,omitempty"`   // ten digits
+	TraceStatus        string            `json:"traceStatus,omitempty"` // England's verification code, such as 01
+	Identifiers        []fhir.Identifier `json:"identifiers,omitempty"` // the sender's own
+	Name               string            `json:"name,omitempty"`        // as one line
+	Family             string            `json:"family,omitempty"`
+	Given              []string          `json:"given,omitempty"`
+	BirthDate          string            `json:"birthDate,omitempty"` // as precise as it was sent
+	Gender             string            `json:"gender,omitempty"`
+	Phones             []Phone           `json:"phones,omitempty"`
+	Email              []string          `json:"email,omitempty"`
+	Address            *Address          `json:"address,omitempty"`
+	Language           string            `json:"language,omitempty"` // BCP 47
+	Interpreter        bool              `json:"interpreter"`
+	Deceased           bool              `json:"deceased,omitempty"`
+	RegisteredAt       string            `json:"registeredAt,omitempty"`       // ODS code of the registered practice
+	Restricted         bool              `json:"restricted,omitempty"`         // a restricted record: address and contact details are not for every eye
+	ContactPreferences []string          `json:"contactPreferences,omitempty"` // how and when the person likes to be reached, in words
 }
 
 // Phone is one way to ring the person; rank 1 is preferred.
@@ -91,10 +94,11 @@ type Address struct {
 
 // Need is one reason for the referral.
 type Need struct {
-	Category string        `json:"category"` // such as loneliness-isolation
-	Primary  bool          `json:"primary,omitempty"`
-	Codes    []fhir.Coding `json:"codes,omitempty"` // as they came
-	Text     string        `json:"text,omitempty"`
+	Category  string        `json:"category"` // such as loneliness-isolation
+	Primary   bool          `json:"primary,omitempty"`
+	Codes     []fhir.Coding `json:"codes,omitempty"` // as they came
+	Text      string        `json:"text,omitempty"`
+	Sensitive bool          `json:"sensitive,omitempty"` // such as domestic abuse: not for every eye
 }
 
 // Risk is something the referrer warned of.
@@ -127,16 +131,19 @@ type Clocks struct {
 	Ended        *time.Time `json:"ended,omitempty"`
 }
 
-// Outcome is one set of answers to an instrument.
+// Outcome is one set of answers to an instrument. Scores are what the instrument
+// makes of them, or a supplier did, as exact decimals: the total of a PHQ-9, the
+// metric score of a SWEMWBS. ONS4 has none.
 type Outcome struct {
-	ID         string         `json:"id"` // UUID
-	Version    int            `json:"version"`
-	Instrument string         `json:"instrument"` // such as ons4
-	Point      string         `json:"point"`      // baseline, interim, final, follow-up
-	Answers    map[string]int `json:"answers"`
-	AnsweredAt time.Time      `json:"answeredAt"`
-	RecordedAt time.Time      `json:"recordedAt"`
-	RecordedBy Actor          `json:"recordedBy"`
+	ID         string                 `json:"id"` // UUID
+	Version    int                    `json:"version"`
+	Instrument string                 `json:"instrument"` // such as ons4
+	Point      string                 `json:"point"`      // baseline, interim, final, follow-up
+	Answers    map[string]int         `json:"answers"`
+	Scores     map[string]json.Number `json:"scores,omitempty"`
+	AnsweredAt time.Time              `json:"answeredAt"`
+	RecordedAt time.Time              `json:"recordedAt"`
+	RecordedBy Actor                  `json:"recordedBy"`
 }
 
 // Actor is the person who did something. Only the name must be known.
@@ -158,14 +165,14 @@ type State string
 
 // The states of a case.
 const (
-	Received         State = "received"
-	NeedsInformation State = "needs-information"
-	Rejected         State = "rejected"
-	Accepted         State = "accepted"
-	Contacting       State = "contacting"
-	Active           State = "active"
-	OnHold           State = "on-hold"
-	Closed           State = "closed"
-	Cancelled        State = "cancelled"
-	EnteredInError   State = "entered-in-error"
+	Received         State = "received"          // stored and acknowledged, not yet triaged
+	NeedsInformation State = "needs-information" // held: something is missing or contradicts itself
+	Rejected         State = "rejected"          // not accepted, before any work
+	Accepted         State = "accepted"          // on the caseload, the person not yet reached
+	Contacting       State = "contacting"        // attempts to reach the person are under way
+	Active           State = "active"            // the person is engaged
+	OnHold           State = "on-hold"           // paused
+	Closed           State = "closed"            // finished
+	Cancelled        State = "cancelled"         // withdrawn by the requester or the person
+	EnteredInError   State = "entered-in-error"  // should never have been; kept for audit, not counted
 )

@@ -1,0 +1,67 @@
+package cases
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"caselink.example/fhir"
+	"caselink.example/fhir/nhs"
+)
+
+// Received is the case as its life begins: at version 1, its first clock started,
+// in the hands of the service. Without one, or with anything to be asked about the
+// referral, it is held as needs-information.
+func (c Case) Received(id string, service *Party, now time.Time) Case {
+	c.ID, c.Version = id, 1
+	c.Queries = slices.Clone(c.Queries)
+	if c.Service = service; service == nil {
+		c.Queries = append(c.Queries, "Which social prescribing service is the referral for?")
+	}
+	c.Status = Received
+	if len(c.Queries) > 0 {
+		c.Status = NeedsInformation
+	}
+	c.StatusSince, c.ReceivedAt, c.UpdatedAt = now, now, now
+	c.Clocks = Clocks{Received: now}
+	return c
+}
+
+// WithOutcome returns the case with the outcome, which takes the place of an earlier
+// version of the same record. Version counts moves, so it stays.
+func (c Case) WithOutcome(o Outcome) Case {
+	c.Outcomes = slices.Clone(c.Outcomes)
+	c.UpdatedAt = o.RecordedAt
+	if i := slices.IndexFunc(c.Outcomes, func(x Outcome) bool { return x.ID == o.ID }); i >= 0 {
+		c.Outcomes[i] = o
+		return c
+	}
+	c.Outcomes = append(c.Outcomes, o)
+	return c
+}
+
+// Subject names the person to the practice: by NHS number, else by the sender's own
+// identifier. ok is false when the referral had neither; what is owed to the
+// practice then waits for a person, for a guess could reach another record.
+func (c Case) Subject() (id fhir.Identifier, ok bool) {
+	if c.Patient.NHSNumber != "" {
+		return fhir.Identifier{System: nhs.SystemNumber, Value: c.Patient.NHSNumber}, true
+	}
+	for _, id := range c.Patient.Identifiers {
+		if id.Value != "" {
+			return id, true
+		}
+	}
+	return fhir.Identifier{}, false
+}
+
+// eventSpace is the namespace of event ids.
+var eventSpace = uuid.NewSHA1(uuid.NameSpaceURL, []byte(fhir.SystemEvent))
+
+// EventID is the UUIDv5 of one event of a referral: the same on every attempt to
+// tell of it. seq counts the referral's events from 1.
+func EventID(referralID string, seq int) string {
+	return uuid.NewSHA1(eventSpace, []byte(referralID+"/"+strconv.Itoa(seq))).String()
+}
