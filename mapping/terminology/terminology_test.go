@@ -1,0 +1,164 @@
+package terminology_test
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"caselink.example/fhir"
+	"caselink.example/fhir/nhs"
+	"caselink.example/mapping/terminology"
+)
+
+func sct(code string) fhir.Coding  { return fhir.Coding{System: nhs.SystemSNOMED, Code: code} }
+func read(code string) fhir.Coding { return fhir.Coding{System: nhs.SystemReadV2, Code: code} }
+
+func TestTableHoldsWellFormedCodesFromGoodSources(t *testing.T) {
+	t.Parallel()
+	table, err := os.ReadFile("needs.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	rows := strings.Split(strings.TrimSpace(string(table)), "\n")[1:]
+	for _, row := range rows {
+		f := strings.Split(row, "\t")
+		if len(f) != 7 || seen[f[0]+f[1]] {
+			t.Errorf("%q: want seven columns, each code once", row)
+			continue
+		}
+		seen[f[0]+f[1]] = true
+		if _, err := nhs.ParseSCTID(f[1]); f[0] == nhs.SystemSNOMED && err != nil {
+			t.Errorf("%s: %v", f[1], err)
+		}
+		if f[0] == nhs.SystemReadV2 && len(f[1]) != 5 {
+			t.Errorf("%q is not a five-byte Read code", f[1])
+		}
+		if terminology.Display(f[3]) == "" || !slices.Contains([]string{"equivalent", "wider", "inexact"}, f[4]) ||
+			!slices.Contains([]string{"A", "A-", "B"}, f[6]) || f[5] != "" && f[5] != "sensitive" {
+			t.Errorf("%q: unknown category, equivalence, handling or confidence", row)
+		}
+		got, ok := terminology.Lookup(fhir.Coding{System: f[0], Code: f[1]})
+		want := terminology.Concept{Display: f[2], Category: f[3], Equivalence: f[4], Sensitive: f[5] != ""}
+		if !ok || got != want {
+			t.Errorf("Lookup(%s) = %v, %v; want %v", f[1], got, ok, want)
+		}
+	}
+	if len(rows) < 50 {
+		t.Errorf("the table has %d rows", len(rows))
+	}
+}
+
+func TestCategoryIsTheFirstThatTheMapKnows(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		codings []fhir.Coding
+		want    string
+	}{
+		{[]fhir.Coding{sct("267076002")}, "loneliness-isolation"},
+		{[]fhir.Coding{{System: "https://snomed.info/sct/", Code: "267076002"}}, "loneliness-isolation"},
+		{[]fhir.Coding{{System: "https://local.example", Code: "X1"}, sct("160933000"), sct("81877007")}, "debt-finance"},
+		{[]fhir.Coding{sct("414041006")}, "other-social"}, // does not have a caregiver: not a carer
+		{[]fhir.Coding{read("13EH.")}, "housing"},
+		{[]fhir.Coding{read("13EH.00")}, "housing"},
+		{[]fhir.Coding{{System: terminology.SystemNeed, Code: "food"}}, "food"},
+		{[]fhir.Coding{{System: terminology.SystemNeed, Code: "fod"}}, ""},
+		{[]fhir.Coding{read("13EH")}, ""},  // the dot carries meaning
+		{[]fhir.Coding{read("13eh.")}, ""}, // so does the case
+		{[]fhir.Coding{{Code: "267076002"}}, ""},
+		{[]fhir.Coding{{System: "https://local.example", Code: "X1", Display: "Feeling lonely"}}, ""}, // words are not codes
+		{nil, ""},
+	}
+	for _, test := range tests {
+		got, ok := terminology.Category(test.codings)
+		if want := orUnspecified(test.want); got != want || ok != (test.want != "") {
+			t.Errorf("Category(%v) = %q, %v; want %q", test.codings, got, ok, want)
+		}
+	}
+}
+
+func orUnspecified(want string) string {
+	if want == "" {
+		return terminology.Unspecified
+	}
+	return want
+}
+
+func TestCodingsThatDisagreeAreSeen(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		codings []fhir.Coding
+		want    bool
+	}{
+		{[]fhir.Coding{sct("267076002"), sct("81877007")}, true},
+		{[]fhir.Coding{sct("267076002"), sct("422650009")}, false},
+		{[]fhir.Coding{sct("267076002"), {System: "https://local.example", Code: "X1"}}, false},
+		{nil, false},
+	} {
+		if got := terminology.Disagree(test.codings); got != test.want {
+			t.Errorf("Disagree(%v) = %v, want %v", test.codings, got, test.want)
+		}
+	}
+}
+
+func TestDamagedCodeIsSeenAndARepairOffered(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		coding  fhir.Coding
+		damaged bool
+		repair  string
+	}{
+		"sound":                  {sct("1364141000000107"), false, ""},
+		"cut by a spreadsheet":   {sct("1364141000000100"), true, "1364141000000107"},
+		"a cut code for code":    {sct("1084281000000100"), true, "1084281000000109"},
+		"cut, but not ours":      {sct("1091811000000100"), true, ""},
+		"mistyped":               {sct("267076003"), true, ""},
+		"of another code system": {read("1364141000000100"), false, ""},
+		"no code":                {sct(""), false, ""},
+	}
+	for name, test := range tests {
+		repair, damaged := terminology.Damaged(test.coding)
+		if damaged != test.damaged || repair.Code != test.repair || (repair.Display == "") != (test.repair == "") {
+			t.Errorf("%s: %v, %v; want %v, repair %q", name, repair, damaged, test.damaged, test.repair)
+		}
+		if got, ok := terminology.Category([]fhir.Coding{test.coding}); test.damaged && ok {
+			t.Errorf("%s: category %s, though nobody has confirmed the repair", name, got)
+		}
+	}
+}
+
+func TestRequestedIsSocialPrescribingWhenOneCodeSaysSo(t *testing.T) {
+	t.Parallel()
+	local := fhir.Coding{System: "https://local.example", Code: "SP"}
+	for _, test := range []struct {
+		codings []fhir.Coding
+		want    terminology.Request
+	}{
+		{[]fhir.Coding{terminology.SocialPrescribing}, terminology.RequestSocialPrescribing},
+		{[]fhir.Coding{local, sct("515721000000104")}, terminology.RequestSocialPrescribing},
+		{[]fhir.Coding{sct("1078371000000100"), sct("871731000000106")}, terminology.RequestSocialPrescribing},
+		{[]fhir.Coding{read("8T09.00")}, terminology.RequestSocialPrescribing},
+		{[]fhir.Coding{sct("1078371000000100")}, terminology.RequestOther},
+		{[]fhir.Coding{sct("871711000000103")}, terminology.RequestDeclined},
+		{[]fhir.Coding{local}, terminology.RequestUnknown},
+		{nil, terminology.RequestUnknown},
+	} {
+		if got := terminology.Requested(test.codings); got != test.want {
+			t.Errorf("Requested(%v) = %s, want %s", test.codings, got, test.want)
+		}
+	}
+}
+
+func TestCategoriesAllHaveATextForPeople(t *testing.T) {
+	t.Parallel()
+	all := terminology.Categories()
+	for _, c := range all {
+		if c.Display == "" || terminology.Display(c.Code) != c.Display {
+			t.Errorf("%s: display %q, Display says %q", c.Code, c.Display, terminology.Display(c.Code))
+		}
+	}
+	if len(all) != 17 || terminology.Display("x") != "" {
+		t.Errorf("%d categories, want 17; an unknown one has the text %q", len(all), terminology.Display("x"))
+	}
+}
