@@ -5,6 +5,7 @@ package cases
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 
 	"caselink.example/fhir"
@@ -152,6 +153,14 @@ type Actor struct {
 	Name         string `json:"name"`
 	Role         string `json:"role,omitempty"`
 	Organisation string `json:"organisation,omitempty"`
+}
+
+// Check refuses an actor without a name, by fhir.IssueRequired at actor.name.
+func (a Actor) Check() error {
+	if strings.TrimSpace(a.Name) == "" {
+		return fhir.Errorf(fhir.IssueRequired, "every write names who makes it; give the person's name").At("actor.name")
+	}
+	return nil
 }
 
 // Reason says why a move was made: a code of the list for the state, words, or both.

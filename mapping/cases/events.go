@@ -3,31 +3,12 @@ package cases
 import (
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/google/uuid"
 
 	"caselink.example/fhir"
 	"caselink.example/fhir/nhs"
 )
-
-// Received is the case as its life begins: at version 1, its first clock started,
-// in the hands of the service. Without one, or with anything to be asked about the
-// referral, it is held as needs-information.
-func (c Case) Received(id string, service *Party, now time.Time) Case {
-	c.ID, c.Version = id, 1
-	c.Queries = slices.Clone(c.Queries)
-	if c.Service = service; service == nil {
-		c.Queries = append(c.Queries, "Which social prescribing service is the referral for?")
-	}
-	c.Status = Received
-	if len(c.Queries) > 0 {
-		c.Status = NeedsInformation
-	}
-	c.StatusSince, c.ReceivedAt, c.UpdatedAt = now, now, now
-	c.Clocks = Clocks{Received: now}
-	return c
-}
 
 // WithOutcome returns the case with the outcome, which takes the place of an earlier
 // version of the same record. Version counts moves, so it stays.

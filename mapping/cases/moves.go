@@ -38,13 +38,13 @@ var next = map[State][]State{
 // Known reports whether the state is one of a case's.
 func (s State) Known() bool { _, ok := next[s]; return ok }
 
-// Ended reports whether the service's work is over.
-func (s State) Ended() bool {
+// Terminal reports whether the service's work is over.
+func (s State) Terminal() bool {
 	return s == Rejected || s == Closed || s == Cancelled || s == EnteredInError
 }
 
-// Moves are the states that the case may go to next; empty when it may go nowhere.
-func Moves(c Case) []State { return slices.Clone(next[c.Status]) }
+// Moves are the states that a case may go to next; empty when it may go nowhere.
+func Moves(from State) []State { return slices.Clone(next[from]) }
 
 // Move is one step of a case, and who makes it.
 type Move struct {
@@ -105,12 +105,12 @@ func (k Clocks) after(to State, now time.Time) Clocks {
 
 func (m Move) faults(c Case) fhir.Errors {
 	var es fhir.Errors
-	if strings.TrimSpace(m.Actor.Name) == "" {
-		es = append(es, fhir.Errorf(fhir.IssueRequired, "every move names who makes it; give the person's name").At("actor.name"))
+	if err := m.Actor.Check(); err != nil {
+		es = fhir.ErrorsOf(err)
 	}
 	switch {
 	case !m.To.Known():
-		es = append(es, fhir.Errorf(fhir.IssueValue, "no such state; the states are %s", list(States())).At("to"))
+		es = append(es, fhir.Errorf(fhir.IssueValue, "no such state; the states are %s", StateList()).At("to"))
 	case !slices.Contains(next[c.Status], m.To):
 		es = append(es, illegal(c.Status, m.To))
 	default:
@@ -134,6 +134,9 @@ func States() []State {
 		Received, NeedsInformation, Rejected, Accepted, Contacting, Active, OnHold, Closed, Cancelled, EnteredInError,
 	}
 }
+
+// StateList is all states as a message lists them.
+func StateList() string { return list(States()) }
 
 func list[S ~string](words []S) string {
 	texts := make([]string, len(words))
