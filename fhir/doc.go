@@ -15,6 +15,8 @@ const (
 	// SystemEvent identifies one event of a referral: the value is the UUIDv5 of
 	// the referral's id and the event's sequence number.
 	SystemEvent = Canonical + "/Id/event"
+	// SystemService identifies a social prescribing service by its id in the configuration.
+	SystemService = Canonical + "/Id/service"
 	// SystemOutcome identifies one score of a recorded outcome, across corrections.
 	SystemOutcome = Canonical + "/Id/outcome"
 )

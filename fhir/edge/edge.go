@@ -97,19 +97,16 @@ const callerKey = "caller"
 
 // Authenticate refuses a request without a good token before its body is read.
 func (e *Edge) Authenticate(c *gin.Context) {
-	token, ok := strings.CutPrefix(c.GetHeader("Authorization"), "Bearer ")
-	if !ok {
-		c.Header("Connection", "close") // an unread body must not be taken for a request
-		renderError(c, fhir.Errorf(fhir.IssueLogin, "a bearer token is needed: send Authorization: Bearer TOKEN"))
-		return
+	token, err := auth.Bearer(c.Request.Header)
+	if err == nil {
+		var caller auth.Caller
+		if caller, err = e.Verifier.Verify(c.Request.Context(), token); err == nil {
+			c.Set(callerKey, caller)
+			return
+		}
 	}
-	caller, err := e.Verifier.Verify(c.Request.Context(), token)
-	if err != nil {
-		c.Header("Connection", "close")
-		renderError(c, err)
-		return
-	}
-	c.Set(callerKey, caller)
+	c.Header("Connection", "close") // an unread body must not be taken for a request
+	renderError(c, err)
 }
 
 // Caller is who calls; only behind Authenticate.

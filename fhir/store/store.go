@@ -17,9 +17,12 @@ import (
 	"caselink.example/fhir"
 )
 
+// Login is the role that the program logs in as. It owns nothing and inherits nothing.
+const Login = "caselink"
+
 // Config says which database to use and how.
 type Config struct {
-	URL            string // of the login role caselink, which owns nothing
+	URL            string // of the role Login
 	MaxConnections int32  // 0: 16
 	CommitTimeout  time.Duration
 }

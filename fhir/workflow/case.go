@@ -8,7 +8,6 @@ import (
 	"caselink.example/fhir"
 	"caselink.example/mapping/cases"
 	"caselink.example/mapping/outcome"
-	"caselink.example/mapping/status"
 )
 
 // Transition moves a case. version is what If-Match names: another version is
@@ -90,8 +89,8 @@ func (f *Flow) recorded(cur Current, scored outcome.Scored, a Answers) (Change, 
 func (f *Flow) withObservations(c Change, o cases.Outcome) (Change, error) {
 	eventID := cases.EventID(c.Referral.ID, c.Event.Seq)
 	parked := ""
-	if status.Subject(c.Case.Patient) == nil {
-		parked = "no identifier of the person that the GP system could resolve"
+	if _, ok := c.Case.Subject(); !ok {
+		parked = noSubject
 	}
 	for _, obs := range outcome.Observations(outcome.Input{Case: c.Case, Outcome: o, Issued: c.Event.OccurredAt, Base: f.Base}) {
 		raw, err := fhir.Marshal(obs)

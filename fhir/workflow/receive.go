@@ -120,7 +120,7 @@ func (f *Flow) opened(ref referral.Referral, practice Practice, root *Referral, 
 		root.Service = service.ID
 		c.Service = &cases.Party{ID: service.ID, Name: service.Name}
 	} else {
-		c.Queries = append(c.Queries, "No social prescribing service is known for this referral: name one in performer, or give the practice a default service.")
+		c.Queries = append(c.Queries, "Which social prescribing service is this for? Name one in performer, or give the practice a default service.")
 	}
 	c.Status = cases.Received
 	if len(c.Queries) > 0 {
@@ -161,13 +161,16 @@ func (f *Flow) withTask(c Change, last fhir.Meta, destinations []string) (Change
 	c.Resources = append(c.Resources, stored)
 	parked := ""
 	if !sendable {
-		parked = "no identifier of the person that the GP system could resolve"
+		parked = noSubject
 	}
 	for _, d := range destinations {
 		c.Owed = append(c.Owed, owed(d, eventID, stored, parked))
 	}
 	return c, nil
 }
+
+// noSubject is why an item waits for a person: a guess could reach another record.
+const noSubject = "no identifier of the person that the GP system could resolve"
 
 func owed(destination, eventID string, v fhir.Stored, parked string) Owed {
 	return Owed{

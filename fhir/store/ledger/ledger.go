@@ -45,7 +45,7 @@ const claim = `with due as (
 	select o.holder, o.referral, o.destination, o.n, leased.fence, leased.attempt, o.seq, o.event_id, o.request_id, o.correlation_id,
 		o.type, o.id, o.version, o.owed_since, o.first_attempt,
 		coalesce((select p.etag from caselink.owed p where p.holder = o.holder and p.referral = o.referral and p.destination = o.destination
-			and p.type = o.type and p.id = o.id and p.n < o.n and p.state = 'acknowledged' order by p.n desc limit 1), '')
+			and p.type = o.type and p.id = o.id and p.n < o.n and p.state in ('acknowledged', 'superseded') order by p.n desc limit 1), '')
 	from touched o join leased using (holder, referral, destination)`
 
 // Claim leases the oldest owed item of each due lane, at most as many for each
@@ -124,26 +124,31 @@ func (l *Ledger) readBodies(ctx context.Context, items []delivery.Item) error {
 	return nil
 }
 
-// settle closes or postpones items. A lane whose fence has moved on was leased to
-// another worker: that settlement changes nothing. An item that a lane has done
-// makes the lane due for its next one at once.
+// settle ends claims. The fence moves on with it, so that neither a second settlement
+// of the same claim nor one of a claim whose lease ran out changes anything. An item
+// that is closed makes its lane due for the next one at once.
 const settle = `with verdict as (
 		select * from unnest($1::text[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::int[], $9::text[], $10::timestamptz[])
 			as v(holder, referral, destination, n, fence, verdict, reason, status, etag, next_at)),
 	moved as (
 		update caselink.lanes l set
-			done = case when v.verdict in ('retry', 'parked') then l.done else v.n end,
-			attempt = case when v.verdict = 'retry' then l.attempt else 0 end,
+			done = case when v.verdict in ('retry', 'released', 'parked') then l.done else v.n end,
+			attempt = case v.verdict when 'retry' then l.attempt when 'released' then l.attempt - 1 else 0 end,
+			fence = l.fence + 1,
 			next_at = v.next_at,
 			parked = v.verdict = 'parked'
 		from verdict v where l.holder = v.holder and l.referral = v.referral and l.destination = v.destination
 			and l.fence = v.fence and l.done = v.n - 1
-		returning v.*),
+		returning v.*, l.attempt = 0 as untried),
 	closed as (
-		update caselink.owed o set state = m.verdict, reason = m.reason, status = m.status, etag = m.etag, settled_at = $11
-		from moved m where m.verdict <> 'retry' and o.holder = m.holder and o.referral = m.referral and o.destination = m.destination and o.n = m.n)
+		update caselink.owed o set
+			state = case when m.verdict in ('retry', 'released') then o.state else m.verdict end,
+			reason = m.reason, status = m.status, etag = m.etag,
+			first_attempt = case when m.verdict = 'released' and m.untried then null else o.first_attempt end,
+			settled_at = case when m.verdict in ('retry', 'released') then null else $11::timestamptz end
+		from moved m where o.holder = m.holder and o.referral = m.referral and o.destination = m.destination and o.n = m.n)
 	insert into caselink.attempts (holder, referral, destination, n, fence, at, verdict, status, reason)
-	select holder, referral, destination, n, fence, $11, verdict, status, reason from moved`
+	select holder, referral, destination, n, fence, $11, verdict, status, reason from moved where verdict <> 'released'`
 
 // Settle records what came of attempts, in one round trip.
 func (l *Ledger) Settle(ctx context.Context, settlements []delivery.Settlement) error {
