@@ -7,7 +7,6 @@ import (
 	"github.com/google/uuid"
 
 	"caselink.example/fhir"
-	"caselink.example/fhir/nhs"
 )
 
 // WithOutcome returns the case with the outcome, which takes the place of an earlier
@@ -21,21 +20,6 @@ func (c Case) WithOutcome(o Outcome) Case {
 	}
 	c.Outcomes = append(c.Outcomes, o)
 	return c
-}
-
-// Subject names the person to the practice: by NHS number, else by the sender's own
-// identifier. ok is false when the referral had neither; what is owed to the
-// practice then waits for a person, for a guess could reach another record.
-func (c Case) Subject() (id fhir.Identifier, ok bool) {
-	if c.Patient.NHSNumber != "" {
-		return fhir.Identifier{System: nhs.SystemNumber, Value: c.Patient.NHSNumber}, true
-	}
-	for _, id := range c.Patient.Identifiers {
-		if id.Value != "" {
-			return id, true
-		}
-	}
-	return fhir.Identifier{}, false
 }
 
 // eventSpace is the namespace of event ids.

@@ -299,7 +299,7 @@ func TestDeliveredIsWhatTheReasonTells(t *testing.T) {
 	}
 }
 
-func TestSubjectIsTheNHSNumberBeforeTheSendersOwn(t *testing.T) {
+func TestPersonIsNamedByTheNHSNumberBeforeTheSendersOwn(t *testing.T) {
 	t.Parallel()
 	own := fhir.Identifier{System: "https://gp.example/Id/patient", Value: "77"}
 	tests := map[string]struct {
@@ -311,7 +311,7 @@ func TestSubjectIsTheNHSNumberBeforeTheSendersOwn(t *testing.T) {
 		"neither": {cases.Patient{Name: "A"}, fhir.Identifier{}},
 	}
 	for name, test := range tests {
-		got, ok := cases.Case{Patient: test.patient}.Subject()
+		got, ok := test.patient.Identifier()
 		if got != test.want || ok != (test.want.Value != "") {
 			t.Errorf("%s: %v, %v; want %v", name, got, ok, test.want)
 		}
