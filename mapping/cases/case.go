@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"caselink.example/fhir"
-	"caselink.example/fhir/nhs"
 )
 
 // Case is the service's work on one referral. Its JSON is what the case API shows.
@@ -76,21 +75,6 @@ type Patient struct {
 	RegisteredAt       string            `json:"registeredAt,omitempty"`       // ODS code of the registered practice
 	Restricted         bool              `json:"restricted,omitempty"`         // a restricted record: address and contact details are not for every eye
 	ContactPreferences []string          `json:"contactPreferences,omitempty"` // how and when the person likes to be reached, in words
-}
-
-// Identifier names the person to the practice: the NHS number, else the sender's own
-// identifier. ok is false when the referral had neither; what is owed to the practice
-// then waits for a person to decide, for a guess could reach another record.
-func (p Patient) Identifier() (id fhir.Identifier, ok bool) {
-	if p.NHSNumber != "" {
-		return fhir.Identifier{System: nhs.SystemNumber, Value: p.NHSNumber}, true
-	}
-	for _, id := range p.Identifiers {
-		if id.Value != "" {
-			return id, true
-		}
-	}
-	return fhir.Identifier{}, false
 }
 
 // Phone is one way to ring the person; rank 1 is preferred.

@@ -51,7 +51,7 @@ type Output struct {
 // owed waits for a person to decide.
 func Task(in Input) (task *tpb.Task, ok bool) {
 	c := in.Case
-	subject := Subject(c.Patient)
+	subject := c.Patient.Reference()
 	task = &tpb.Task{
 		Id:             &dtpb.Id{Value: in.ID},
 		Identifier:     identifiers(in),
@@ -61,7 +61,7 @@ func Task(in Input) (task *tpb.Task, ok bool) {
 		Intent:         &tpb.Task_IntentCode{Value: vspb.TaskIntentValueSet_ORDER},
 		Priority:       &tpb.Task_PriorityCode{Value: priorities[c.Priority]},
 		Code:           fhir.Concept("", fhir.Coding{System: systemTaskCode, Code: "fulfill", Display: "Fulfill the focal request"}),
-		Focus:          focus(c.Referral, in.Base),
+		Focus:          c.Referral.Reference(in.Base),
 		ForValue:       subject,
 		AuthoredOn:     fhir.DateTime(c.ReceivedAt),
 		LastModified:   fhir.DateTime(in.At),
@@ -75,15 +75,9 @@ func Task(in Input) (task *tpb.Task, ok bool) {
 	return task, subject != nil
 }
 
-// Subject is the logical reference by which the practice knows the person: the NHS
-// number, else the sender's own identifier; nil when the referral had neither.
-func Subject(p cases.Patient) *dtpb.Reference {
-	id, ok := p.Identifier()
-	if !ok {
-		return nil
-	}
-	return id.Reference("Patient")
-}
+// Subject is the logical reference by which the practice knows the person; nil when
+// nothing names them.
+func Subject(p cases.Patient) *dtpb.Reference { return p.Reference() }
 
 // identifiers name the case, for ever, and the event, on every attempt to tell of it.
 func identifiers(in Input) []*dtpb.Identifier {
@@ -164,18 +158,6 @@ func reason(c cases.Case, codedOnly bool) *dtpb.CodeableConcept {
 		return nil
 	}
 	return fhir.Concept(text, codings...)
-}
-
-// focus is the referral, by its URL here and by the sender's own identifier.
-func focus(r cases.Referral, base string) *dtpb.Reference {
-	ref := &dtpb.Reference{
-		Reference: &dtpb.Reference_Uri{Uri: &dtpb.String{Value: base + "/ServiceRequest/" + r.ID}},
-		Type:      &dtpb.Uri{Value: "ServiceRequest"},
-	}
-	if len(r.Identifiers) > 0 {
-		ref.Identifier = r.Identifiers[0].Proto()
-	}
-	return ref
 }
 
 func requester(r cases.Referral) *dtpb.Reference {
