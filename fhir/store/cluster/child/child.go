@@ -17,12 +17,14 @@ type Process struct {
 }
 
 // Start starts cmd. When this process dies, however it dies, the child is sent
-// the signal onDeath. Other fields of cmd.SysProcAttr are kept.
+// the signal onDeath. The child has a process group of its own, so that Ctrl-C on a
+// terminal reaches this process alone. Other fields of cmd.SysProcAttr are kept.
 func Start(cmd *exec.Cmd, onDeath syscall.Signal) (*Process, error) {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
 	cmd.SysProcAttr.Pdeathsig = onDeath
+	cmd.SysProcAttr.Setpgid = true
 	p := &Process{cmd: cmd, done: make(chan struct{})}
 	started := make(chan error)
 	go p.run(started)
