@@ -1,0 +1,113 @@
+// Package profile says whether a resource keeps the rules of FHIR R4 that its types
+// alone cannot express: the invariants of the specification, the narrative, contained
+// resources, Bundles, and the required bindings that are no enumeration.
+//
+// Names, cardinalities, formats and references are checked before, while package fhir
+// reads the bytes; this package walks the tree that it has built, once.
+package profile
+
+import (
+	"caselink.example/fhir"
+)
+
+// maxFaults bounds what one resource can make us write; an OperationOutcome shows fewer.
+const maxFaults = 2 * fhir.MaxIssues
+
+// Validate reports every rule of FHIR R4 that the resource breaks, each at its FHIRPath
+// with the key that the specification prints. A Warning is no reason to refuse; a valid
+// resource without narrative has one (dom-6).
+func Validate(r fhir.Resource) fhir.Errors {
+	w := walk{}
+	w.element(r.Root, nil)
+	return w.faults
+}
+
+// Check reads one resource from JSON and validates it: the one verdict that intake,
+// $validate and the verb validate all give. It reports what the types refuse together
+// with what the rules refuse. The resource is the zero value when the types refuse it.
+func Check(raw []byte) (fhir.Resource, fhir.Errors) {
+	r, err := fhir.Unmarshal(raw)
+	if err == nil {
+		return r, Validate(r)
+	}
+	root, faults := fhir.Inspect(raw)
+	return fhir.Resource{}, append(faults, Validate(fhir.Resource{Root: root})...)
+}
+
+// walk visits each element of a resource once.
+type walk struct {
+	faults fhir.Errors
+	local  *locals  // the contained resources of the resource that is being walked
+	urns   []string // the fullUrls that are URNs, of the Bundles around; nil outside a Bundle
+}
+
+// element checks n by the rules of its type and by those of its place. place is nil
+// where the specification adds none.
+func (w *walk) element(n fhir.Node, place *shape) {
+	own := shapes()[n.Type()]
+	w.apply(own, n)
+	w.apply(place, n)
+	if n.IsResource() {
+		w.resource(n, own)
+		return
+	}
+	w.point(n)
+	w.children(n, own, place)
+}
+
+func (w *walk) children(n fhir.Node, own, place *shape) {
+	for child := range n.Children() {
+		w.element(child, own.child(child, place))
+	}
+}
+
+// resource walks a resource with what its fragments and its Bundle mean to it.
+func (w *walk) resource(n fhir.Node, own *shape) {
+	w.apply(anyResource, n)
+	switch n.Type() {
+	case "Bundle", "Parameters", "Binary":
+	default:
+		w.apply(domainResource, n)
+	}
+	if n.Name() == "contained" {
+		w.local.enter(n)
+		w.apply(containedResource, n)
+		w.children(n, own, nil)
+		w.local.leave()
+		return
+	}
+	outer := *w
+	w.local = &locals{}
+	if n.Type() == "Bundle" {
+		w.urns = appendURNs(w.urns, n)
+	}
+	w.children(n, own, nil)
+	for _, c := range w.local.unreferenced() {
+		w.report(&dom3, c)
+	}
+	w.local, w.urns = outer.local, outer.urns
+}
+
+func (w *walk) apply(s *shape, n fhir.Node) {
+	if s == nil {
+		return
+	}
+	for i := range s.rules {
+		switch r := &s.rules[i]; {
+		case r.broken != nil:
+			for _, at := range r.broken(n) {
+				w.report(r, at)
+			}
+		case !r.holds(n):
+			w.report(r, n)
+		}
+	}
+}
+
+func (w *walk) report(r *rule, at fhir.Node) {
+	if len(w.faults) < maxFaults {
+		e := fhir.Errorf(r.code, "%s", r.right).At(at.Path()).Breaks(r.key)
+		e.Warning = r.warning
+		w.faults = append(w.faults, e)
+	}
+}
