@@ -1,0 +1,129 @@
+package kit
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// vars are what ${name} stands for in a suite. Names with these beginnings are made
+// fresh from the seed when they are first met, and stay the same for the run:
+//
+//	uuid.X          a random-looking UUID
+//	nhsNumber.X     a fictional NHS number: 999, six digits, a sound check digit
+//	badNHSNumber.X  the same with a wrong check digit
+type vars struct {
+	seed   string
+	values map[string]string
+	secret func(string) // told of every NHS number that is made
+}
+
+// missing is a variable that has no value.
+type missing string
+
+func (m missing) Error() string { return "${" + string(m) + "} has no value" }
+
+var variable = regexp.MustCompile(`\$\{([A-Za-z][A-Za-z0-9.-]*)\}`)
+
+// expand replaces each ${name} in s by its value passed through escape.
+func (v *vars) expand(s string, escape func(string) string) (string, error) {
+	var fault error
+	out := variable.ReplaceAllStringFunc(s, func(ref string) string {
+		name := ref[2 : len(ref)-1]
+		value, ok := v.get(name)
+		if !ok && fault == nil {
+			fault = missing(name)
+		}
+		return escape(value)
+	})
+	return out, fault
+}
+
+func asIs(s string) string { return s }
+
+// inJSON escapes a value for the inside of a JSON string.
+func inJSON(s string) string {
+	quoted := writeJSON(s)
+	return quoted[1 : len(quoted)-1]
+}
+
+func (v *vars) get(name string) (string, bool) {
+	if value, ok := v.values[name]; ok {
+		return value, true
+	}
+	kind, what, _ := strings.Cut(name, ".")
+	switch kind {
+	case "uuid":
+		return v.set(name, freshUUID(v.seed, what)), true
+	case "nhsNumber":
+		return v.set(name, freshNHSNumber(v.seed, what, 0)), true
+	case "badNHSNumber":
+		return v.set(name, freshNHSNumber(v.seed, what, 1)), true
+	}
+	return "", false
+}
+
+func (v *vars) set(name, value string) string {
+	v.values[name] = value
+	if strings.Contains(name, "NHSNumber.") || strings.HasPrefix(name, "nhsNumber.") {
+		v.secret(value)
+	}
+	return value
+}
+
+// with is v with more values; what is made fresh is shared with v.
+func (v *vars) with(more map[string]string) (*vars, error) {
+	if len(more) == 0 {
+		return v, nil
+	}
+	inner := &vars{seed: v.seed, values: map[string]string{}, secret: v.secret}
+	for name, text := range more {
+		value, err := v.expand(text, asIs)
+		if err != nil {
+			return nil, err
+		}
+		inner.values[name] = value
+	}
+	for name, value := range v.values {
+		if _, own := inner.values[name]; !own {
+			inner.values[name] = value
+		}
+	}
+	return inner, nil
+}
+
+func freshUUID(seed, name string) string {
+	sum := sha256.Sum256([]byte(seed + "\x00uuid\x00" + name))
+	id, err := uuid.FromBytes(sum[:16])
+	if err != nil {
+		panic(err) // sixteen bytes always make one
+	}
+	id[6], id[8] = id[6]&0x0f|0x40, id[8]&0x3f|0x80 // version 4, the usual variant
+	return id.String()
+}
+
+// freshNHSNumber makes a number of the range 999, which is never issued. wrong is
+// added to the check digit.
+// https://www.datadictionary.nhs.uk/attributes/nhs_number.html
+func freshNHSNumber(seed, name string, wrong int) string {
+	for n := 0; ; n++ {
+		sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00nhs\x00%s\x00%d", seed, name, n))
+		digits := fmt.Sprintf("999%06d", binary.BigEndian.Uint32(sum[:])%1_000_000)
+		if check := checkDigit(digits); check < 10 {
+			return digits + fmt.Sprint((check+wrong)%10)
+		}
+	}
+}
+
+// checkDigit is the modulus 11 check digit of nine digits; 10 means that there is none.
+func checkDigit(nine string) int {
+	sum := 0
+	for i := range 9 {
+		sum += int(nine[i]-'0') * (10 - i)
+	}
+	return (11 - sum%11) % 11
+}
