@@ -122,7 +122,7 @@ func (c *checker) object(i int32) {
 	}
 	s := c.nodes[i].of.read()
 	if c.nodes[i].child == 0 {
-		c.report(i, IssueInvariant, "an empty object; an element has a value, extensions or children: leave it out").Breaks("ele-1")
+		c.report(i, IssueInvariant, "an empty object: an element has a value, extensions or children; leave it out").Breaks("ele-1")
 		return
 	}
 	seen, asides := c.identify(i, s)
@@ -328,7 +328,7 @@ func (c *checker) null(i int32) {
 	switch e := c.nodes[i].element; {
 	case !e.list || e.of.primitive == notPrimitive:
 		c.report(i, IssueStructure, "null is no value in FHIR; leave the element out")
-	case c.nodes[i].pair == 0:
+	case c.nodes[i].pair == 0 && !c.nodes[c.nodes[i].parent].hidden: // else the array beside it says so
 		c.report(i, IssueStructure, "null stands only where %s and _%s are both sent and the other has something", e.name, e.name)
 	}
 }
@@ -349,7 +349,7 @@ func (c *checker) primitive(i int32) {
 	n := &c.nodes[i]
 	s := n.of
 	if want := s.primitive.kindIn(n.kind); want != "" {
-		c.report(i, IssueStructure, "a %s is %s in JSON, not %s", s.name, want, kindNames[n.kind])
+		c.report(i, IssueStructure, "the type %s is %s in JSON, not %s", s.name, want, kindNames[n.kind])
 		return
 	}
 	var text []byte
@@ -363,7 +363,7 @@ func (c *checker) primitive(i int32) {
 		text = c.raw[n.at:n.end]
 	}
 	if want := s.primitive.format(text); want != "" {
-		c.report(i, IssueValue, "not a %s: %s", s.name, want)
+		c.report(i, IssueValue, "no value of the type %s: %s", s.name, want)
 		return
 	}
 	if s.codes != nil {

@@ -94,7 +94,7 @@ func (s *schema) valueOf(text string) protoreflect.Value {
 	switch s.value.Kind() {
 	case protoreflect.EnumKind:
 		return s.codes[text]
-	case protoreflect.Int32Kind:
+	case protoreflect.Sint32Kind, protoreflect.Int32Kind:
 		return protoreflect.ValueOfInt32(int32(must(strconv.ParseInt(text, 10, 32))))
 	case protoreflect.Uint32Kind:
 		return protoreflect.ValueOfUint32(uint32(must(strconv.ParseUint(text, 10, 32))))

@@ -8,124 +8,78 @@ import (
 
 // Digest is the SHA-256 of what a resource says, whatever its spelling: names in order,
 // no white space, strings by value, numbers as they were written. What a server adds is
-// left out: the resource's id, meta.versionId, meta.lastUpdated, and a meta that then
-// is empty. The bytes are those of a Resource, so they are sound JSON.
+// left out: the resource's id, meta.versionId, meta.lastUpdated, and a meta that is
+// then empty. The bytes are those of a Resource; of others the digest says nothing.
 func Digest(json []byte) [sha256.Size]byte {
-	c := canonical{raw: json, out: make([]byte, 0, len(json))}
-	c.value(root)
+	c := canonical{skimmer: skimmer{raw: json}, out: make([]byte, 0, len(json))}
+	c.space()
+	c.value(atRoot)
 	return sha256.Sum256(c.out)
 }
 
 // canonical writes the one spelling of a JSON value to out while it reads raw.
 type canonical struct {
-	raw     []byte
-	at      int
+	skimmer
 	out     []byte
 	scratch []byte
 }
 
-// level says whose members are being read, for some of the root and of meta are left out.
-type level uint8
+// place says whose members are read: some of the root and of its meta are left out.
+type place uint8
 
 const (
-	root level = iota
-	meta
-	inner
+	atRoot place = iota
+	atMeta
+	elsewhere
 )
 
-func (l level) leavesOut(name string) bool {
-	return l == root && name == "id" || l == meta && (name == "versionId" || name == "lastUpdated")
-}
-
-func (c *canonical) value(l level) {
-	c.space()
-	switch c.raw[c.at] {
+func (c *canonical) value(p place) {
+	switch c.peek() {
 	case '{':
-		c.object(l)
+		c.object(p)
 	case '[':
 		c.array()
 	case '"':
-		c.text()
+		c.string(c.text())
 	default:
-		start := c.at
-		for c.at < len(c.raw) && !bytes.ContainsRune([]byte(",]} \t\r\n"), rune(c.raw[c.at])) {
-			c.at++
-		}
-		c.out = append(c.out, c.raw[start:c.at]...)
+		c.out = append(c.out, c.word()...)
 	}
 }
 
-func (c *canonical) space() {
-	for c.raw[c.at] == ' ' || c.raw[c.at] == '\t' || c.raw[c.at] == '\r' || c.raw[c.at] == '\n' {
-		c.at++
+// string writes a string with the fewest escapes.
+func (c *canonical) string(quoted []byte, escaped bool) {
+	if escaped {
+		c.scratch = appendUnquoted(c.scratch[:0], quoted)
+		c.out = appendQuoted(c.out, string(c.scratch))
+		return
 	}
-}
-
-// next steps over the bracket or the comma before a member, or over the closing bracket,
-// where it reports false.
-func (c *canonical) next(end byte) bool {
-	c.space()
-	if c.raw[c.at] == end {
-		c.at++
-		return false
-	}
-	if c.raw[c.at] == ',' {
-		c.at++
-		c.space()
-	}
-	return true
+	c.out = append(c.out, quoted...)
 }
 
 func (c *canonical) array() {
-	c.at++
+	c.step()
 	c.out = append(c.out, '[')
 	for c.next(']') {
-		c.value(inner)
+		c.value(elsewhere)
 		c.out = append(c.out, ',')
 	}
 	c.out = append(c.out, ']')
 }
 
-// text writes the string that raw is at with the fewest escapes.
-func (c *canonical) text() {
-	start, escaped := c.at, false
-	for c.at++; c.raw[c.at] != '"'; c.at++ {
-		if c.raw[c.at] == '\\' {
-			escaped = true
-			c.at++
-		}
-	}
-	c.at++
-	quoted := c.raw[start:c.at]
-	if escaped {
-		c.out = appendQuoted(c.out, unquote(quoted))
-	} else {
-		c.out = append(c.out, quoted...)
-	}
-}
+// member is one member in out: its name from at to name, its value and comma to end.
+type member struct{ at, name, end int }
 
-// span is one member in out, from its name to its comma.
-type span struct{ at, name, end int }
-
-func (c *canonical) object(l level) {
-	c.at++
+func (c *canonical) object(p place) {
+	c.step()
 	c.out = append(c.out, '{')
-	var few [24]span
+	var few [16]member
 	members := few[:0]
 	for c.next('}') {
-		m := span{at: len(c.out)}
-		c.text()
+		m := member{at: len(c.out)}
+		c.string(c.name())
 		m.name = len(c.out)
-		name := string(c.out[m.at+1 : m.name-1])
-		c.space()
-		c.at++ // the colon
 		c.out = append(c.out, ':')
-		below := inner
-		if l == root && name == "meta" {
-			below = meta
-		}
-		c.value(below)
-		if l.leavesOut(name) || below == meta && string(c.out[m.name:]) == ":{}" {
+		if c.leftOut(p, m) {
 			c.out = c.out[:m.at]
 			continue
 		}
@@ -137,17 +91,35 @@ func (c *canonical) object(l level) {
 	c.out = append(c.out, '}')
 }
 
+// leftOut writes the value of a member and reports whether a server adds it.
+func (c *canonical) leftOut(p place, m member) bool {
+	if p == elsewhere {
+		c.value(elsewhere)
+		return false
+	}
+	switch name := string(c.out[m.at:m.name]); {
+	case p == atRoot && name == `"id"`, p == atMeta && (name == `"versionId"` || name == `"lastUpdated"`):
+		c.skip()
+		return true
+	case p == atRoot && name == `"meta"`:
+		c.value(atMeta)
+		return string(c.out[m.name:]) == ":{}"
+	}
+	c.value(elsewhere)
+	return false
+}
+
 // sort puts the members, which lie at the end of out, in the order of their names.
-func (c *canonical) sort(members []span) {
-	byName := func(a, b span) int { return bytes.Compare(c.out[a.at:a.name], c.out[b.at:b.name]) }
+func (c *canonical) sort(members []member) {
+	byName := func(a, b member) int { return bytes.Compare(c.out[a.at:a.name], c.out[b.at:b.name]) }
 	if slices.IsSortedFunc(members, byName) {
 		return
 	}
 	start := members[0].at
 	slices.SortStableFunc(members, byName)
 	c.scratch = append(c.scratch[:0], c.out[start:]...)
-	c.out = c.out[:start]
+	end := start
 	for _, m := range members {
-		c.out = append(c.out, c.scratch[m.at-start:m.end-start]...)
+		end += copy(c.out[end:], c.scratch[m.at-start:m.end-start])
 	}
 }

@@ -165,14 +165,17 @@ func (es Errors) OrNil() error {
 	return nil
 }
 
-// ErrorsOf returns the faults that err stands for. An error of another type is
-// one exception that tells the client nothing.
+// ErrorsOf returns the faults that err stands for: those of the outermost Errors or
+// Error, for what lies behind one is its cause and no client's business. An error of
+// another type is one exception that tells the client nothing.
 func ErrorsOf(err error) Errors {
-	if es, ok := errors.AsType[Errors](err); ok {
-		return es
-	}
-	if e, ok := errors.AsType[*Error](err); ok {
-		return Errors{e}
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		switch e := e.(type) {
+		case Errors:
+			return e
+		case *Error:
+			return Errors{e}
+		}
 	}
 	return Errors{Errorf(IssueException, "internal error").Because(err)}
 }

@@ -8,14 +8,18 @@ import (
 
 // unquote returns the text of a JSON string, which must be well formed.
 func unquote(quoted []byte) string {
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return string(bytes.Trim(quoted, `"`))
+	}
 	return string(appendUnquoted(nil, quoted))
 }
 
+// appendUnquoted appends the text of a JSON string; an escape that is none stays as it is.
 func appendUnquoted(b, quoted []byte) []byte {
-	s := quoted[1 : len(quoted)-1]
+	s := bytes.TrimSuffix(bytes.TrimPrefix(quoted, []byte{'"'}), []byte{'"'})
 	for {
 		i := bytes.IndexByte(s, '\\')
-		if i < 0 {
+		if i < 0 || i+1 == len(s) {
 			return append(b, s...)
 		}
 		b = append(b, s[:i]...)
@@ -33,7 +37,9 @@ func appendUnquoted(b, quoted []byte) []byte {
 			b = append(b, '\t')
 		case 'u':
 			var r rune
-			r, n = unicodeEscape(s[i:])
+			if r, n = unicodeEscape(s[i:]); n == 0 {
+				r, n = '\\', 1
+			}
 			b = utf8.AppendRune(b, r)
 		default:
 			b = append(b, c)

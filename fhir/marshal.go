@@ -236,7 +236,7 @@ func appendValue(b []byte, m protoreflect.Message, s *schema) ([]byte, error) {
 		return appendQuoted(b, text), nil
 	case protoreflect.BoolKind:
 		return strconv.AppendBool(b, v.Bool()), nil
-	case protoreflect.Int32Kind:
+	case protoreflect.Sint32Kind, protoreflect.Int32Kind:
 		return strconv.AppendInt(b, v.Int(), 10), nil
 	case protoreflect.Uint32Kind:
 		return strconv.AppendUint(b, v.Uint(), 10), nil

@@ -94,17 +94,15 @@ func (n Node) Path() string {
 
 func (t *tree) path(i int32) string {
 	n := &t.nodes[i]
-	switch e := n.element; {
-	case e == nil && n.of == nil:
+	switch up := &t.nodes[n.parent]; {
+	case n.element == nil && n.of == nil:
 		return ""
-	case e == nil:
+	case n.element == nil:
 		return n.of.name
-	case !e.list:
-		return join(t.path(n.parent), e.base)
-	case n.kind == arrayKind:
-		return join(t.path(n.parent), e.base)
-	default:
+	case up.kind == arrayKind:
 		return t.path(n.parent) + "[" + strconv.Itoa(int(n.index)) + "]"
+	default:
+		return join(t.path(n.parent), n.element.base)
 	}
 }
 

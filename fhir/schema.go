@@ -1,7 +1,7 @@
 package fhir
 
 import (
-	"math/bits"
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
@@ -42,6 +42,8 @@ type (
 
 // slot is one field of a message: one element, or the types of a choice.
 type slot struct {
+	name    string // in FHIRPath
+	bit     uint64
 	field   protoreflect.FieldDescriptor
 	element *element                              // of a field that is no choice
 	oneof   protoreflect.OneofDescriptor          // of a choice's message
@@ -135,9 +137,7 @@ func (s *schema) read() *schema {
 		for i := range fields.Len() {
 			s.add(fields.Get(i))
 		}
-		if s.name == "Reference" {
-			s.slots = referenceOrder(s.slots)
-		}
+		s.reorder()
 	})
 	return s
 }
@@ -157,11 +157,11 @@ func (s *schema) add(f protoreflect.FieldDescriptor) {
 	if !option[bool](f.Message(), apb.E_IsChoiceType) {
 		e := newElement(f, f.JSONName(), f.JSONName(), bit)
 		e.attribute = e.of.primitive == xhtmlType || e.name == "id" && e.of.primitive == stringType || s.name == "Extension" && e.name == "url"
-		s.slots = append(s.slots, slot{field: f, element: e})
+		s.slots = append(s.slots, slot{name: e.base, bit: bit, field: f, element: e})
 		s.elements[e.name] = e
 		return
 	}
-	choice := slot{field: f, oneof: f.Message().Oneofs().Get(0), choices: map[protoreflect.FieldNumber]*element{}}
+	choice := slot{name: f.JSONName(), bit: bit, field: f, oneof: f.Message().Oneofs().Get(0), choices: map[protoreflect.FieldNumber]*element{}}
 	for i := range choice.oneof.Fields().Len() {
 		c := choice.oneof.Fields().Get(i)
 		e := newElement(c, f.JSONName()+upperFirst(c.JSONName()), f.JSONName(), bit)
@@ -181,22 +181,26 @@ func newElement(f protoreflect.FieldDescriptor, name, base string, bit uint64) *
 	return e
 }
 
-// referenceOrder puts Reference.reference before Reference.type, as the specification has it.
-func referenceOrder(slots []slot) []slot {
-	for i, s := range slots {
-		if s.element.name == "reference" && slots[i-1].element.name == "type" {
-			slots[i-1], slots[i] = slots[i], slots[i-1]
-		}
+// reorder gives the two types whose messages have another order the specification's:
+// extension before url, reference before type.
+func (s *schema) reorder() {
+	first := map[string]string{"Extension": "extension", "Reference": "reference"}[s.name]
+	i := slices.IndexFunc(s.slots, func(slot slot) bool { return slot.element != nil && slot.element.name == first })
+	if i > 0 {
+		s.slots[i-1], s.slots[i] = s.slots[i], s.slots[i-1]
 	}
-	return slots
 }
 
 // missing lists the elements of the bits by their FHIRPath name.
 func (s *schema) missing(set uint64) []string {
+	if set == 0 {
+		return nil
+	}
 	var names []string
-	for ; set != 0; set &= set - 1 {
-		f := s.slots[bits.TrailingZeros64(set)].field
-		names = append(names, f.JSONName())
+	for _, slot := range s.slots {
+		if set&slot.bit != 0 {
+			names = append(names, slot.name)
+		}
 	}
 	return names
 }

@@ -13,63 +13,83 @@ const LastUpdatedLayout = "2006-01-02T15:04:05.000000Z"
 
 // Stamp returns a copy of a resource's JSON with the id, meta.versionId and
 // meta.lastUpdated of m, in place of those that are there. No other byte changes. The
-// bytes are those of a Resource; anything else is an IssueException.
+// bytes are those of a Resource; what is no object with a resourceType is an IssueException.
 func Stamp(json []byte, m Meta) ([]byte, error) {
-	nodes, fault := scan(json)
-	if fault != nil {
-		return nil, Errorf(IssueException, "internal error").Because(fault)
-	}
-	s := splicer{checker: checker{tree: &tree{raw: json, nodes: nodes}}}
-	typed := s.member(0, resourceType)
-	if typed == 0 {
+	s := splicer{raw: json}
+	top := s.members(0)
+	typed := top.find(resourceType)
+	if typed == nil {
 		return nil, Errorf(IssueException, "internal error").Because(errors.New("stamp: no resourceType"))
 	}
 	version := appendQuoted(nil, strconv.Itoa(m.Version))
 	updated := appendQuoted(nil, m.LastUpdated.UTC().Format(LastUpdatedLayout))
-	s.set(0, "id", appendQuoted(nil, m.ID), nodes[typed].end)
-	if meta := s.member(0, "meta"); meta != 0 && nodes[meta].child != 0 {
-		s.set(meta, "versionId", version, nodes[meta].at)
-		s.set(meta, "lastUpdated", updated, nodes[meta].at)
+	s.set(top, "id", appendQuoted(nil, m.ID), typed.end)
+	if meta := top.find("meta"); meta != nil && len(s.members(meta.at)) > 0 {
+		inner := s.members(meta.at)
+		s.set(inner, "versionId", version, meta.at)
+		s.set(inner, "lastUpdated", updated, meta.at)
 	} else {
-		s.set(0, "meta", slices.Concat([]byte(`{"versionId":`), version, []byte(`,"lastUpdated":`), updated, []byte("}")), nodes[typed].end)
+		s.set(top, "meta", slices.Concat([]byte(`{"versionId":`), version, []byte(`,"lastUpdated":`), updated, []byte("}")), typed.end)
 	}
 	return s.apply(), nil
 }
 
 // splicer collects edits of a JSON text.
 type splicer struct {
-	checker
+	raw   []byte
 	edits []edit
 }
 
-// edit replaces the bytes from at to end.
+// extent is where the value of a member stands.
+type extent struct {
+	name    string
+	at, end int
+}
+
+type extents []extent
+
+func (es extents) find(name string) *extent {
+	for i := range es {
+		if es[i].name == name {
+			return &es[i]
+		}
+	}
+	return nil
+}
+
 type edit struct {
-	at, end int32
+	at, end int
 	text    []byte
 }
 
-// member finds a member of object i by its name; 0 for none.
-func (s *splicer) member(i int32, name string) int32 {
-	for m := s.nodes[i].child; m != 0; m = s.nodes[m].next {
-		if string(s.name(m)) == name {
-			return m
-		}
+// members are those of the object that starts at.
+func (s *splicer) members(at int) extents {
+	members := make(extents, 0, 16)
+	skim := skimmer{raw: s.raw, at: at}
+	if skim.space(); skim.peek() != '{' {
+		return nil
 	}
-	return 0
+	for skim.at++; skim.next('}'); {
+		quoted, _ := skim.name()
+		m := extent{name: unquote(quoted), at: skim.at}
+		skim.skip()
+		m.end = skim.at
+		members = append(members, m)
+	}
+	return members
 }
 
-// set gives a member of object i, which is not empty, the value: in place, or as a new
-// member. A new one goes behind the member that ends at after, or before all when i
-// starts there.
-func (s *splicer) set(i int32, name string, value []byte, after int32) {
-	if m := s.member(i, name); m != 0 {
-		s.edits = append(s.edits, edit{s.nodes[m].at, s.nodes[m].end, value})
+// set gives a member of an object the value: in place, or as a new member behind the
+// one that ends at after. When the object itself starts there, the new one is its first.
+func (s *splicer) set(members extents, name string, value []byte, after int) {
+	if old := members.find(name); old != nil {
+		s.edits = append(s.edits, edit{old.at, old.end, value})
 		return
 	}
-	text := append(appendQuoted(nil, name), ':')
-	text = append(text, value...)
-	if after == s.nodes[i].at {
-		after, text = after+1, append(text, ',')
+	text := append(append(appendQuoted(nil, name), ':'), value...)
+	if after < len(s.raw) && s.raw[after] == '{' {
+		after++
+		text = append(text, ',')
 	} else {
 		text = append([]byte{','}, text...)
 	}
@@ -83,7 +103,7 @@ func (s *splicer) apply() []byte {
 	for _, e := range s.edits {
 		size += len(e.text)
 	}
-	out, at := make([]byte, 0, size), int32(0)
+	out, at := make([]byte, 0, size), 0
 	for _, e := range s.edits {
 		out = append(append(out, s.raw[at:e.at]...), e.text...)
 		at = e.end
