@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -255,7 +254,7 @@ func runHammer(ctx context.Context, args []string, stdout, stderr io.Writer) err
 		return err
 	}
 	if lost+doubled > 0 {
-		return errFault
+		return exitFault
 	}
 	return nil
 }
@@ -300,6 +299,3 @@ func printFigures(w io.Writer, asJSON bool, f figures, lost, doubled int) error 
 		f.Referrals, f.Clients, f.PerSecond, f.P50, f.P99, f.Unknown, lost, doubled)
 	return err
 }
-
-// errFault is the end of a run that worked and found faults: exit code 1, nothing more to say.
-var errFault = errors.New("faults were found")

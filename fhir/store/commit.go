@@ -39,10 +39,10 @@ const insertEvent = `insert into caselink.events (holder, referral, seq, case_id
 		reason_code, reason_text, actor, outcome_id, occurred_at, request_id)
 	values ($1, $2, $3, $4, nullif($5, ''), $6, nullif($7, ''), $8, nullif($9, ''), nullif($10, ''), $11, $12, $13, $14)`
 
-const upsertLane = `insert into caselink.lanes (holder, referral, destination, service, last, next_at, parked)
-	values ($1, $2, $3, nullif($4, ''), $5, $6, $7)
+const upsertLane = `insert into caselink.lanes (holder, referral, destination, service, last, next_at, parked, withhold)
+	values ($1, $2, $3, nullif($4, ''), $5, $6, $7, $8)
 	on conflict (holder, referral, destination) do update
-	set last = lanes.last + excluded.last,
+	set last = lanes.last + excluded.last, withhold = excluded.withhold,
 		next_at = case when lanes.done = lanes.last then excluded.next_at else lanes.next_at end`
 
 const insertOwed = `insert into caselink.owed (holder, referral, destination, n, service, seq, event_id, request_id, correlation_id,
@@ -132,7 +132,7 @@ func queueOwed(b *Batch, c workflow.Change) {
 	queued := map[string]int{}
 	for _, o := range c.Owed {
 		if queued[o.Destination] == 0 {
-			b.Queue(upsertLane, r.Holder, parse(r.ID), o.Destination, r.Service, perLane[o.Destination], c.Event.OccurredAt, parked[o.Destination])
+			b.Queue(upsertLane, r.Holder, parse(r.ID), o.Destination, r.Service, perLane[o.Destination], c.Event.OccurredAt, parked[o.Destination], c.Case.Consent.ToShareBack == "none")
 		}
 		queued[o.Destination]++
 		state := "owed"

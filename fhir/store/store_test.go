@@ -2,16 +2,13 @@ package store_test
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/uuid"
 
 	"caselink.example/fhir"
 	"caselink.example/fhir/store"
@@ -19,8 +16,6 @@ import (
 	"caselink.example/fhir/workflow"
 	"caselink.example/mapping/cases"
 )
-
-var noon = time.Date(2026, 1, 12, 12, 0, 0, 0, time.UTC)
 
 func open(t *testing.T) *store.DB {
 	t.Helper()
@@ -32,45 +27,9 @@ func open(t *testing.T) *store.DB {
 	return db
 }
 
-func gp(ods string) fhir.Scope {
-	return fhir.Scope{Role: fhir.RoleGP, Holder: ods, Caller: fhir.Caller{Client: "gp-" + ods, Organisation: ods, RequestID: uuid.NewString()}}
-}
-
-func app(services ...string) fhir.Scope {
-	return fhir.Scope{Role: fhir.RoleApp, Services: services, Caller: fhir.Caller{Client: "app"}}
-}
-
-// opening is the Change of a new referral of the practice for the service, known by
-// the identifiers.
-func opening(ods, service string, identifiers ...string) workflow.Change {
-	id, caseID, taskID := uuid.NewString(), uuid.NewString(), uuid.NewString()
-	eventID := cases.EventID(id, 1)
-	c := cases.Case{
-		ID: caseID, Version: 1, Status: cases.Received, StatusSince: noon, ReceivedAt: noon, UpdatedAt: noon,
-		Referral: cases.Referral{ID: id, Practice: &ods}, Service: &cases.Party{ID: service},
-		Needs: []cases.Need{{Category: "loneliness-isolation"}}, Outcomes: []cases.Outcome{}, Clocks: cases.Clocks{Received: noon},
-	}
-	change := workflow.Change{
-		Referral: workflow.Referral{Holder: ods, ID: id, Service: service, Practice: ods, Seq: 1},
-		Opening:  &workflow.Opening{Digest: sha256.Sum256([]byte(id)), Original: workflow.Message{MediaType: "application/fhir+json", Body: []byte("{ }")}},
-		Resources: []fhir.Stored{
-			{Type: "ServiceRequest", Meta: fhir.Meta{ID: id, Version: 1, LastUpdated: noon}, JSON: []byte(`{"resourceType":"ServiceRequest"}`)},
-			{Type: "Task", Meta: fhir.Meta{ID: taskID, Version: 1, LastUpdated: noon}, JSON: []byte(`{"resourceType":"Task"}`)},
-		},
-		Case:  c,
-		Event: workflow.Event{Seq: 1, Kind: workflow.EventReceived, To: c.Status, Actor: cases.Actor{Name: "Example Surgery"}, OccurredAt: noon},
-		Owed:  []workflow.Owed{{Destination: ods, EventID: eventID, RequestID: uuid.NewString(), ResourceType: "Task", ResourceID: taskID, Version: 1}},
-		Audit: workflow.Audit{At: noon, Action: "C", Holder: ods, Service: service, ResourceType: "ServiceRequest", ResourceID: id, Referral: id},
-	}
-	for _, i := range identifiers {
-		change.Opening.Identities = append(change.Opening.Identities, workflow.Identity{Kind: workflow.IdentityIdentifier, System: "s", Value: i})
-	}
-	return change
-}
-
 func create(t *testing.T, db *store.DB, c workflow.Change) {
 	t.Helper()
-	known, err := db.Create(t.Context(), gp(c.Referral.Holder), c)
+	known, err := db.Create(t.Context(), storetest.GP(c.Referral.Holder), c)
 	if err != nil || known != nil {
 		t.Fatalf("Create: known %v, error %v", known, err)
 	}
@@ -79,10 +38,10 @@ func create(t *testing.T, db *store.DB, c workflow.Change) {
 func TestCreatedReferralIsReadAsItWasStored(t *testing.T) {
 	t.Parallel()
 	db := open(t)
-	c := opening("Y99901", "svc-a", "1")
+	c := storetest.Opening("Y99901", "svc-a", "1")
 	create(t, db, c)
 
-	got, err := db.Read(t.Context(), gp("Y99901"), "ServiceRequest", c.Referral.ID, workflow.Audit{At: noon, Action: "R", Holder: "Y99901"})
+	got, err := db.Read(t.Context(), storetest.GP("Y99901"), "ServiceRequest", c.Referral.ID, workflow.Audit{At: storetest.Noon, Action: "R", Holder: "Y99901"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +49,7 @@ func TestCreatedReferralIsReadAsItWasStored(t *testing.T) {
 	if diff := cmp.Diff(c.Resources[0], got); diff != "" {
 		t.Errorf("read mismatch (-want +got):\n%s", diff)
 	}
-	found, err := db.Case(t.Context(), app("svc-a"), c.Case.ID)
+	found, err := db.Case(t.Context(), storetest.App("svc-a"), c.Case.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,27 +61,27 @@ func TestCreatedReferralIsReadAsItWasStored(t *testing.T) {
 func TestAnotherPracticeSeesNothing(t *testing.T) {
 	t.Parallel()
 	db := open(t)
-	c := opening("Y99901", "svc-a", "1")
+	c := storetest.Opening("Y99901", "svc-a", "1")
 	create(t, db, c)
 
 	for name, scope := range map[string]fhir.Scope{
-		"another practice": gp("Y99902"), "no practice": gp(""), "an app": app("svc-a", "svc-b"), "courier of another": {Role: fhir.RoleCourier, Holder: "Y99902"},
+		"another practice": storetest.GP("Y99902"), "no practice": storetest.GP(""), "an app": storetest.App("svc-a", "svc-b"), "courier of another": {Role: fhir.RoleCourier, Holder: "Y99902"},
 	} {
 		resourceType, id := "ServiceRequest", c.Referral.ID
 		if scope.Role == fhir.RoleApp {
 			scope.Services = []string{"svc-b"}
 		}
-		if _, err := db.Read(t.Context(), scope, resourceType, id, workflow.Audit{At: noon, Action: "R", Holder: scope.Holder, Service: "svc-b"}); err == nil {
+		if _, err := db.Read(t.Context(), scope, resourceType, id, workflow.Audit{At: storetest.Noon, Action: "R", Holder: scope.Holder, Service: "svc-b"}); err == nil {
 			t.Errorf("%s reads the referral", name)
 		}
 	}
-	if _, err := db.Case(t.Context(), app("svc-b"), c.Case.ID); !fhir.Is(err, fhir.IssueNotFound) {
+	if _, err := db.Case(t.Context(), storetest.App("svc-b"), c.Case.ID); !fhir.Is(err, fhir.IssueNotFound) {
 		t.Errorf("another service reads the case: %v", err)
 	}
-	if page, _, err := db.Cases(t.Context(), app("svc-b"), store.CaseFilter{}); err != nil || len(page) != 0 {
+	if page, _, err := db.Cases(t.Context(), storetest.App("svc-b"), store.CaseFilter{}); err != nil || len(page) != 0 {
 		t.Errorf("another service lists %d cases, error %v", len(page), err)
 	}
-	err := db.Update(t.Context(), app("svc-b"), c.Case.ID, func(workflow.Current) (workflow.Change, error) { return workflow.Change{}, nil })
+	err := db.Update(t.Context(), storetest.App("svc-b"), c.Case.ID, func(workflow.Current) (workflow.Change, error) { return workflow.Change{}, nil })
 	if !fhir.Is(err, fhir.IssueNotFound) {
 		t.Errorf("another service moves the case: %v", err)
 	}
@@ -135,7 +94,7 @@ func TestHundredEqualReferralsAreOneCase(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 100 {
 		wg.Go(func() {
-			known, err := db.Create(context.Background(), gp("Y99901"), opening("Y99901", "svc-a", "first", "second"))
+			known, err := db.Create(context.Background(), storetest.GP("Y99901"), storetest.Opening("Y99901", "svc-a", "first", "second"))
 			switch {
 			case err != nil:
 				t.Errorf("Create: %v", err)
@@ -151,7 +110,7 @@ func TestHundredEqualReferralsAreOneCase(t *testing.T) {
 	if got := created.Load(); got != 1 {
 		t.Errorf("%d referrals were created, want 1", got)
 	}
-	if page, _, err := db.Cases(t.Context(), app("svc-a"), store.CaseFilter{}); err != nil || len(page) != 1 {
+	if page, _, err := db.Cases(t.Context(), storetest.App("svc-a"), store.CaseFilter{}); err != nil || len(page) != 1 {
 		t.Errorf("%d cases, error %v, want 1", len(page), err)
 	}
 }
@@ -159,51 +118,34 @@ func TestHundredEqualReferralsAreOneCase(t *testing.T) {
 func TestIdentifiersOfTwoReferralsAreBothReported(t *testing.T) {
 	t.Parallel()
 	db := open(t)
-	create(t, db, opening("Y99901", "svc-a", "1"))
-	create(t, db, opening("Y99901", "svc-a", "2"))
+	create(t, db, storetest.Opening("Y99901", "svc-a", "1"))
+	create(t, db, storetest.Opening("Y99901", "svc-a", "2"))
 
-	known, err := db.Create(t.Context(), gp("Y99901"), opening("Y99901", "svc-a", "2", "3", "1"))
+	known, err := db.Create(t.Context(), storetest.GP("Y99901"), storetest.Opening("Y99901", "svc-a", "2", "3", "1"))
 
 	if err != nil || len(known) != 2 {
 		t.Errorf("known %d, error %v, want both referrals", len(known), err)
 	}
-	create(t, db, opening("Y99901", "svc-a", "3")) // nothing of the refused one was kept
+	create(t, db, storetest.Opening("Y99901", "svc-a", "3")) // nothing of the refused one was kept
 }
 
 func TestPracticesMayUseEqualIdentifiers(t *testing.T) {
 	t.Parallel()
 	db := open(t)
-	create(t, db, opening("Y99901", "svc-a", "1"))
-	create(t, db, opening("Y99902", "svc-a", "1"))
-}
-
-// accepted is the Change of a move to accepted.
-func accepted(cur workflow.Current) (workflow.Change, error) {
-	c, err := cur.Case.Move(cases.Move{To: cases.Accepted, Actor: cases.Actor{Name: "Ola Example"}}, noon)
-	if err != nil {
-		return workflow.Change{}, err
-	}
-	root := cur.Referral
-	root.Seq++
-	task := fhir.Stored{Type: "Task", Meta: fhir.Meta{ID: cur.Task.ID, Version: cur.Task.Version + 1, LastUpdated: noon}, JSON: []byte("{}")}
-	return workflow.Change{
-		Referral: root, Case: c, Resources: []fhir.Stored{task},
-		Event: workflow.Event{Seq: root.Seq, Kind: workflow.EventMoved, From: cur.Case.Status, To: c.Status, OccurredAt: noon},
-		Owed:  []workflow.Owed{{Destination: root.Practice, EventID: uuid.NewString(), RequestID: uuid.NewString(), ResourceType: "Task", ResourceID: task.ID, Version: task.Version}},
-		Audit: workflow.Audit{At: noon, Action: "U", Holder: root.Holder, Service: root.Service, ResourceType: "Case", ResourceID: c.ID, Referral: root.ID},
-	}, nil
+	create(t, db, storetest.Opening("Y99901", "svc-a", "1"))
+	create(t, db, storetest.Opening("Y99902", "svc-a", "1"))
 }
 
 func TestOfManyEqualMovesOneIsMade(t *testing.T) {
 	t.Parallel()
 	db := open(t)
-	c := opening("Y99901", "svc-a", "1")
+	c := storetest.Opening("Y99901", "svc-a", "1")
 	create(t, db, c)
 	var made atomic.Int32
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() {
-			err := db.Update(context.Background(), app("svc-a"), c.Case.ID, accepted)
+			err := db.Update(context.Background(), storetest.App("svc-a"), c.Case.ID, storetest.Accepted)
 			switch {
 			case err == nil:
 				made.Add(1)
@@ -217,7 +159,7 @@ func TestOfManyEqualMovesOneIsMade(t *testing.T) {
 	if got := made.Load(); got != 1 {
 		t.Errorf("%d moves were made, want 1", got)
 	}
-	events, err := db.CaseEvents(t.Context(), app("svc-a"), c.Case.ID)
+	events, err := db.CaseEvents(t.Context(), storetest.App("svc-a"), c.Case.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,20 +175,20 @@ func TestOfManyEqualMovesOneIsMade(t *testing.T) {
 func TestRefusedMoveKeepsNothing(t *testing.T) {
 	t.Parallel()
 	db := open(t)
-	c := opening("Y99901", "svc-a", "1")
+	c := storetest.Opening("Y99901", "svc-a", "1")
 	create(t, db, c)
 	refusal := fhir.Errorf(fhir.IssueConflict, "no")
 
-	err := db.Update(t.Context(), app("svc-a"), c.Case.ID, func(workflow.Current) (workflow.Change, error) { return workflow.Change{}, refusal })
+	err := db.Update(t.Context(), storetest.App("svc-a"), c.Case.ID, func(workflow.Current) (workflow.Change, error) { return workflow.Change{}, refusal })
 
 	if err != refusal {
 		t.Errorf("Update = %v, want the refusal itself", err)
 	}
-	if err := db.Update(t.Context(), app("svc-a"), c.Case.ID, func(cur workflow.Current) (workflow.Change, error) {
+	if err := db.Update(t.Context(), storetest.App("svc-a"), c.Case.ID, func(cur workflow.Current) (workflow.Change, error) {
 		if cur.Referral.Seq != 1 {
 			t.Errorf("the referral's number is %d after a refused move, want 1", cur.Referral.Seq)
 		}
-		return accepted(cur)
+		return storetest.Accepted(cur)
 	}); err != nil {
 		t.Error(err)
 	}
@@ -257,14 +199,14 @@ func TestPagesHoldEachCaseOnce(t *testing.T) {
 	db := open(t)
 	want := map[string]bool{}
 	for i := range 7 {
-		c := opening("Y99901", "svc-a", fmt.Sprint(i))
+		c := storetest.Opening("Y99901", "svc-a", fmt.Sprint(i))
 		create(t, db, c)
 		want[c.Case.ID] = true
 	}
 
 	cursor := ""
 	for pages := 0; ; pages++ {
-		page, next, err := db.Cases(t.Context(), app("svc-a"), store.CaseFilter{Limit: 3, Cursor: cursor})
+		page, next, err := db.Cases(t.Context(), storetest.App("svc-a"), store.CaseFilter{Limit: 3, Cursor: cursor})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -290,7 +232,7 @@ func TestStrangeCursorIsRefused(t *testing.T) {
 	t.Parallel()
 	db := open(t)
 	for _, cursor := range []string{"x", "!!!", "eA", "MjAyNi0wMS0wMVQwMDowMDowMFogeA"} {
-		if _, _, err := db.Cases(t.Context(), app("svc-a"), store.CaseFilter{Cursor: cursor}); !fhir.Is(err, fhir.IssueInvalid) {
+		if _, _, err := db.Cases(t.Context(), storetest.App("svc-a"), store.CaseFilter{Cursor: cursor}); !fhir.Is(err, fhir.IssueInvalid) {
 			t.Errorf("cursor %q: %v, want IssueInvalid", cursor, err)
 		}
 	}
@@ -341,7 +283,7 @@ func TestEveryTableHoldsItsPatientsUnderRowLevelSecurity(t *testing.T) {
 
 func TestCaseDocumentIsPlainJSON(t *testing.T) {
 	t.Parallel()
-	c := opening("Y99901", "svc-a", "1").Case
+	c := storetest.Opening("Y99901", "svc-a", "1").Case
 	raw, err := json.Marshal(c)
 	if err != nil {
 		t.Fatal(err)

@@ -77,7 +77,7 @@ func (f *Flow) recorded(cur Current, scored outcome.Scored, a Answers) (Change, 
 		a.AnsweredAt = now
 	}
 	o := cases.Outcome{
-		ID: f.NewID(), Version: 1, Instrument: scored.Instrument, Point: scored.Point, Answers: scored.Answers,
+		ID: f.NewID(), Version: 1, Instrument: scored.Instrument, Point: scored.Point, Answers: scored.Answers, Scores: scored.Scores,
 		AnsweredAt: a.AnsweredAt.UTC(), RecordedAt: now, RecordedBy: a.Actor,
 	}
 	c := cur.Case.WithOutcome(o)
@@ -89,7 +89,7 @@ func (f *Flow) recorded(cur Current, scored outcome.Scored, a Answers) (Change, 
 func (f *Flow) withObservations(c Change, o cases.Outcome) (Change, error) {
 	eventID := cases.EventID(c.Referral.ID, c.Event.Seq)
 	parked := ""
-	if _, ok := c.Case.Subject(); !ok {
+	if _, ok := c.Case.Patient.Identifier(); !ok {
 		parked = noSubject
 	}
 	for _, obs := range outcome.Observations(outcome.Input{Case: c.Case, Outcome: o, Issued: c.Event.OccurredAt, Base: f.Base}) {

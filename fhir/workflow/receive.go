@@ -11,6 +11,7 @@ import (
 
 	"caselink.example/fhir"
 	"caselink.example/mapping/cases"
+	"caselink.example/mapping/outcome"
 	"caselink.example/mapping/referral"
 	"caselink.example/mapping/status"
 )
@@ -42,11 +43,7 @@ type Receipt struct {
 // Receive takes a referral in: it becomes a case, or it was here already, or it is
 // refused with every fault. When it returns a Receipt, all of it is committed.
 func (f *Flow) Receive(ctx context.Context, scope fhir.Scope, in Incoming) (Receipt, error) {
-	practice, ok := f.Directory.Practice(scope.Holder)
-	if !ok {
-		return Receipt{}, fhir.Errorf(fhir.IssueForbidden, "the token's organisation is not a practice that this service knows: ask the operator to add it")
-	}
-	change, err := f.received(scope, practice, in)
+	change, err := f.Received(scope, in)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -84,9 +81,13 @@ func taken(location string, state cases.State) error {
 	return fhir.Errorf(fhir.IssueDuplicate, "this identifier belongs to %s with other content: to amend that referral, PUT to it with If-Match", location).At("ServiceRequest.identifier")
 }
 
-// received decides what a referral becomes. It reads nothing but its arguments, the
-// directory, the clock and fresh ids.
-func (f *Flow) received(scope fhir.Scope, practice Practice, in Incoming) (Change, error) {
+// Received decides what a referral becomes. It reads nothing but its arguments, the
+// directory, the clock and fresh ids, and keeps nothing.
+func (f *Flow) Received(scope fhir.Scope, in Incoming) (Change, error) {
+	practice, ok := f.Directory.Practice(scope.Holder)
+	if !ok {
+		return Change{}, fhir.Errorf(fhir.IssueForbidden, "the token's organisation is not a practice that this service knows: ask the operator to add it")
+	}
 	ref, err := referral.FromFHIR(in.Resource)
 	identities, idErr := identities(ref.Identifiers, in, scope)
 	if faults := join(err, idErr); faults != nil {
@@ -148,7 +149,8 @@ func (f *Flow) serviceFor(ref referral.Referral, practice Practice) (Service, bo
 func (f *Flow) withTask(c Change, last fhir.Meta, destinations []string) (Change, error) {
 	eventID := cases.EventID(c.Referral.ID, c.Event.Seq)
 	task, sendable := status.Task(status.Input{
-		Case: c.Case, ID: last.ID, EventID: eventID, Seq: c.Event.Seq, At: c.Event.OccurredAt, Base: f.Base,
+		Case: c.Case, ID: last.ID, EventID: eventID, Seq: c.Event.Seq, At: c.Event.OccurredAt, Base: f.Base, Outputs: outputs(c.Case, f.Base),
+		CodedOnly: c.Case.Consent.ToShareBack == "coded-only",
 	})
 	raw, err := fhir.Marshal(task)
 	if err != nil {
@@ -167,6 +169,21 @@ func (f *Flow) withTask(c Change, last fhir.Meta, destinations []string) (Change
 		c.Owed = append(c.Owed, owed(d, eventID, stored, parked))
 	}
 	return c, nil
+}
+
+// outputs are the scores that the case has produced so far.
+func outputs(c cases.Case, base string) []status.Output {
+	var out []status.Output
+	for _, o := range c.Outcomes {
+		for _, obs := range outcome.Observations(outcome.Input{Case: c, Outcome: o, Issued: o.RecordedAt, Base: base}) {
+			id := obs.GetIdentifier()[0]
+			out = append(out, status.Output{
+				ObservationID: obs.GetId().GetValue(), Instrument: o.Instrument,
+				Identifier: fhir.Identifier{System: id.GetSystem().GetValue(), Value: id.GetValue().GetValue()},
+			})
+		}
+	}
+	return out
 }
 
 // noSubject is why an item waits for a person: a guess could reach another record.

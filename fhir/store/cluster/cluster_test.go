@@ -182,6 +182,24 @@ func TestLogTellsNoValues(t *testing.T) {
 	}
 }
 
+func TestMovedHomeIsRemovedOnceItsFolderIsGone(t *testing.T) {
+	t.Parallel()
+	long := func() string { return filepath.Join(tempDir(t), strings.Repeat("long", 30)) }
+	gone := long()
+	c := start(t, cluster.Config{Dir: gone})
+	c.Stop()
+	if err := os.RemoveAll(gone); err != nil {
+		t.Fatal(err)
+	}
+
+	other := start(t, cluster.Config{Dir: long()})
+	t.Cleanup(func() { os.RemoveAll(other.Home) })
+
+	if _, err := os.Stat(c.Home); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%s is still there: %v", c.Home, err)
+	}
+}
+
 func TestInterruptedInitdbBeginsAnew(t *testing.T) {
 	t.Parallel()
 	dir := tempDir(t)

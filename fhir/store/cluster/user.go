@@ -89,6 +89,14 @@ func home(dir string, u serverAs) (string, error) {
 	if len(dir+"/socket"+socketName) <= maxSocketPath && u.reaches(dir) {
 		return dir, nil
 	}
+	return moveHome(dir, link)
+}
+
+// belongsTo is the name, in a moved home, of the link back to the folder that it is for.
+const belongsTo = "belongs-to"
+
+// moveHome makes a home below /var/tmp, and removes those whose folder is gone.
+func moveHome(dir, link string) (string, error) {
 	target, err := os.MkdirTemp("/var/tmp", "caselink-")
 	if err != nil {
 		return "", err
@@ -99,7 +107,26 @@ func home(dir string, u serverAs) (string, error) {
 	if err := os.Symlink(target, link); err != nil {
 		return "", fmt.Errorf("keep PostgreSQL's data in %s: %w", target, err)
 	}
+	if err := os.Symlink(dir, filepath.Join(target, belongsTo)); err != nil {
+		return "", err
+	}
+	backs, _ := filepath.Glob("/var/tmp/caselink-*/" + belongsTo) // the pattern is well-formed
+	for _, back := range backs {
+		if home := filepath.Dir(back); abandoned(home) {
+			_ = os.RemoveAll(home) // what cannot be removed stays
+		}
+	}
 	return target, nil
+}
+
+// abandoned reports whether the moved home is ours and its folder no longer leads to it.
+func abandoned(home string) bool {
+	info, err := os.Lstat(home)
+	if err != nil || !info.IsDir() || ownerOf(info).uid != uint32(os.Geteuid()) {
+		return false
+	}
+	now, err := os.Readlink(filepath.Join(home, belongsTo, homeLink))
+	return errors.Is(err, fs.ErrNotExist) || err == nil && now != home
 }
 
 // reaches reports whether the user may pass through every folder on the way to dir.

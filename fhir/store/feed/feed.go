@@ -168,10 +168,11 @@ type Record struct {
 
 const selectHead = `select position, hash from caselink.heads where name = $1 for update`
 
-const recordColumns = `id, at, holder, coalesce(service, ''), role, client, user_id, user_name, user_role, organisation,
+// RecordColumns are the columns of a Record, in its order.
+const RecordColumns = `id, at, holder, coalesce(service, ''), role, client, user_id, user_name, user_role, organisation,
 	action, resource_type, resource_id, referral, request_id, correlation_id`
 
-const selectUnsealed = `select ` + recordColumns + ` from caselink.audit where position is null order by id limit $1`
+const selectUnsealed = `select ` + RecordColumns + ` from caselink.audit where position is null order by id limit $1`
 
 const sealAudit = `update caselink.audit a set position = sealed.position, hash = sealed.hash
 	from unnest($1::bigint[], $2::bigint[], $3::bytea[]) as sealed(id, position, hash) where a.id = sealed.id`
@@ -215,4 +216,20 @@ func (h Head) Next(r Record) Head {
 		field(id[:])
 	}
 	return Head{Position: h.Position + 1, Hash: sum.Sum(nil)}
+}
+
+// Link is a record with its place in the chain.
+type Link struct {
+	Position int64
+	Hash     []byte
+	Record
+}
+
+// ScanLink reads a row of position, hash and RecordColumns.
+func ScanLink(row pgx.Row) (Link, error) {
+	var l Link
+	r := &l.Record
+	err := row.Scan(&l.Position, &l.Hash, &r.ID, &r.At, &r.Holder, &r.Service, &r.Role, &r.Client, &r.UserID, &r.UserName, &r.UserRole, &r.Organisation,
+		&r.Action, &r.ResourceType, &r.ResourceID, &r.Referral, &r.RequestID, &r.CorrelationID)
+	return l, err
 }

@@ -37,13 +37,13 @@ const claim = `with due as (
 	leased as (
 		update caselink.lanes l set next_at = $4, fence = l.fence + 1, attempt = l.attempt + 1
 		from due where l.holder = due.holder and l.referral = due.referral and l.destination = due.destination
-		returning l.holder, l.referral, l.destination, l.done + 1 as n, l.fence, l.attempt),
+		returning l.holder, l.referral, l.destination, l.done + 1 as n, l.fence, l.attempt, l.withhold),
 	touched as (
 		update caselink.owed o set first_attempt = coalesce(o.first_attempt, $3)
 		from leased where o.holder = leased.holder and o.referral = leased.referral and o.destination = leased.destination and o.n = leased.n
 		returning o.*)
 	select o.holder, o.referral, o.destination, o.n, leased.fence, leased.attempt, o.seq, o.event_id, o.request_id, o.correlation_id,
-		o.type, o.id, o.version, o.owed_since, o.first_attempt,
+		o.type, o.id, o.version, leased.withhold, o.owed_since, o.first_attempt,
 		coalesce((select p.etag from caselink.owed p where p.holder = o.holder and p.referral = o.referral and p.destination = o.destination
 			and p.type = o.type and p.id = o.id and p.n < o.n and p.state in ('acknowledged', 'superseded') order by p.n desc limit 1), '')
 	from touched o join leased using (holder, referral, destination)`
@@ -73,7 +73,8 @@ func scanItem(row pgx.CollectableRow) (delivery.Item, error) {
 	var it delivery.Item
 	var referral, event, request, id uuid.UUID
 	err := row.Scan(&it.Holder, &referral, &it.Destination, &it.N, &it.Fence, &it.Attempt, &it.Seq, &event, &request, &it.CorrelationID,
-		&it.ResourceType, &id, &it.Version, &it.OwedSince, &it.FirstAttempt, &it.ETag)
+		&it.ResourceType, &id, &it.Version, &it.Withhold, &it.OwedSince, &it.FirstAttempt, &it.ETag)
+	it.OwedSince, it.FirstAttempt = it.OwedSince.UTC(), it.FirstAttempt.UTC()
 	it.Referral, it.EventID, it.RequestID, it.ResourceID = referral.String(), event.String(), request.String(), id.String()
 	return it, err
 }

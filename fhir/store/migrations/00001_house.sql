@@ -174,6 +174,7 @@ create table caselink.lanes (
   attempt     int         not null default 0,
   next_at     timestamptz not null,
   parked      boolean     not null default false,
+  withhold    boolean     not null default false, -- the person does not agree to share back
   primary key (holder, referral, destination),
   foreign key (holder, referral) references caselink.referrals
 ) with (fillfactor = 70);
@@ -246,7 +247,7 @@ begin
   foreach t in array array['events', 'audit', 'heads'] loop
     execute format('create policy sealer on caselink.%I to caselink_sealer using (true) with check (true)', t);
   end loop;
-  foreach t in array array['audit', 'heads'] loop
+  foreach t in array array['referrals', 'identities', 'originals', 'versions', 'cases', 'events', 'audit', 'heads'] loop
     execute format('create policy auditor on caselink.%I to caselink_auditor using (true)', t);
   end loop;
 end $$;
@@ -269,3 +270,10 @@ grant select, update (position, hash) on caselink.audit to caselink_sealer;
 grant select, update on caselink.heads to caselink_sealer;
 grant select, update on caselink.lanes, caselink.owed to caselink_auditor;
 grant select on caselink.attempts, caselink.audit, caselink.heads to caselink_auditor;
+-- The auditor counts and compares; what is said about a person it cannot read.
+grant select (holder, id, service, practice, seq, received_at) on caselink.referrals to caselink_auditor;
+grant select (holder, kind, referral) on caselink.identities to caselink_auditor;
+grant select (holder, referral, received_at) on caselink.originals to caselink_auditor;
+grant select (holder, type, id, version, referral, service) on caselink.versions to caselink_auditor;
+grant select (holder, id, referral, task, task_version, service, status, received_at, updated_at) on caselink.cases to caselink_auditor;
+grant select (id, holder, referral, seq, case_id, service, kind, from_status, to_status, occurred_at, position) on caselink.events to caselink_auditor;

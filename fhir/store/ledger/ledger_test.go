@@ -1,0 +1,56 @@
+package ledger_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"caselink.example/connectors/delivery"
+	"caselink.example/connectors/delivery/ledgertest"
+	"caselink.example/fhir/store"
+	"caselink.example/fhir/store/cluster"
+	"caselink.example/fhir/store/ledger"
+	"caselink.example/fhir/store/storetest"
+)
+
+func TestLedgerKeepsContract(t *testing.T) {
+	t.Parallel()
+	ledgertest.Run(t, func(t *testing.T, now func() time.Time) (delivery.Ledger, ledgertest.Owe) {
+		target := storetest.Open(t)
+		db, err := store.Open(t.Context(), store.Config{URL: target.URL})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(db.Close)
+		return &ledger.Ledger{DB: db, Now: now}, func(t *testing.T, items ...delivery.Item) {
+			t.Helper()
+			conn, err := pgx.Connect(t.Context(), storetest.As(target.OwnerURL, cluster.Admin))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close(t.Context())
+			for _, item := range items {
+				owe(t, conn, item, now())
+			}
+		}
+	})
+}
+
+// owe commits one item as the commit of a Change does.
+func owe(t *testing.T, conn *pgx.Conn, it delivery.Item, now time.Time) {
+	t.Helper()
+	b := &pgx.Batch{}
+	b.Queue(`insert into caselink.referrals values ($1, $2, 'svc', $1, 1, sha256(''), '', $3) on conflict do nothing`, it.Holder, it.Referral, now)
+	b.Queue(`insert into caselink.versions values ($1, $2, $3, $4, $5, 'svc', $6, $7) on conflict do nothing`,
+		it.Holder, it.ResourceType, it.ResourceID, it.Version, it.Referral, now, it.Body)
+	b.Queue(`insert into caselink.lanes (holder, referral, destination, last, next_at, withhold) values ($1, $2, $3, 1, $4, $5)
+		on conflict (holder, referral, destination) do update set last = lanes.last + 1, withhold = excluded.withhold,
+		next_at = case when lanes.done = lanes.last then excluded.next_at else lanes.next_at end`, it.Holder, it.Referral, it.Destination, now, it.Withhold)
+	b.Queue(`insert into caselink.owed (holder, referral, destination, n, seq, event_id, request_id, correlation_id, type, id, version, owed_since)
+		select $1, $2, $3, last, $4, $5, $6, $7, $8, $9, $10, $11 from caselink.lanes where holder = $1 and referral = $2 and destination = $3`,
+		it.Holder, it.Referral, it.Destination, it.Seq, it.EventID, it.RequestID, it.CorrelationID, it.ResourceType, it.ResourceID, it.Version, now)
+	if err := conn.SendBatch(t.Context(), b).Close(); err != nil {
+		t.Fatalf("owe: %v", err)
+	}
+}
