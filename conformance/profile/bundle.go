@@ -26,10 +26,8 @@ var bundles = map[string][]rule{
 	},
 	"Bundle.entry": {
 		shall("bdl-5", has("resource", "request", "response"), "an entry has a resource, a request or a response"),
+		shall("bdl-8", not(versioned), "a fullUrl without a version"),
 		should("bundle-id", idAgrees, "a fullUrl should end in the id of its resource, or be urn:uuid: or urn:oid:").as(fhir.IssueValue),
-	},
-	"Bundle.entry.fullUrl": {
-		shall("bdl-8", func(n fhir.Node) bool { return !strings.Contains(n.Text(), "/_history/") }, "a fullUrl without a version"),
 	},
 }
 
@@ -106,6 +104,10 @@ func relativeIn(answers bool) func(fhir.Node) []fhir.Node {
 		}
 		return relative
 	}
+}
+
+func versioned(entry fhir.Node) bool {
+	return strings.Contains(entry.Get("fullUrl").Text(), "/_history/")
 }
 
 func startsWith(typ string) predicate {

@@ -59,7 +59,11 @@ func breaks(es fhir.Errors, key, path string) bool {
 
 // everyShape are the places that have rules, by their path.
 func everyShape() map[string]*shape {
-	found := map[string]*shape{"contained": containedResource, "DomainResource": domainResource, "Resource": anyResource, "dom-3": {rules: []rule{dom3, unresolved}}}
+	found := map[string]*shape{
+		"Resource":       anyResource,
+		"DomainResource": {rules: slices.Concat(domainResource.rules, containedResource.rules, []rule{dom3})},
+		"Reference":      {rules: []rule{unresolved}},
+	}
 	var add func(path string, s *shape)
 	add = func(path string, s *shape) {
 		if _, again := recursive[path]; again {
