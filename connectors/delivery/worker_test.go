@@ -256,44 +256,43 @@ func TestRetryAfterIsHonouredWithinBounds(t *testing.T) {
 	t.Parallel()
 	for asked, want := range map[time.Duration]time.Duration{
 		0:                      500 * time.Millisecond, // the worker's own pause
+		-1 * time.Second:       500 * time.Millisecond,
 		time.Nanosecond:        time.Second,
+		100 * time.Millisecond: time.Second,
 		30 * time.Second:       30 * time.Second,
 		time.Hour:              time.Hour,
 		10 * 365 * time.Hour:   time.Hour,
-		-1 * time.Second:       500 * time.Millisecond,
-		100 * time.Millisecond: time.Second,
 	} {
-		t.Run(asked.String(), func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				m := newMemory(time.Now)
-				m.owe(ledgertest.Items(laneA, 1)...)
-				m.owe(ledgertest.Items(ledgertest.Lane("A99001", "gp-a", 2), 1)...)
-				var at []time.Time
-				w := newWorker(m, map[string]delivery.Receiver{"gp-a": receiver(func(context.Context, delivery.Item) (delivery.Receipt, error) {
-					at = append(at, time.Now())
-					if len(at) > 1 {
-						return delivery.Receipt{}, nil
-					}
-					return delivery.Receipt{RetryAfter: asked}, fhir.Errorf(fhir.IssueThrottled, "slow down")
-				})}, delivery.Config{PerDestination: 1, Batch: 1, Poll: 100 * time.Millisecond, PollIdle: 100 * time.Millisecond})
-				w.Jitter = func(time.Duration) time.Duration { return 500 * time.Millisecond }
-				stop := run(t, w)
-				time.Sleep(want + time.Minute)
-				stop()
-				if len(at) != 3 {
-					t.Fatalf("%d attempts, want 3", len(at))
-				}
-				got := at[2].Sub(at[0])
-				if asked > 0 {
-					got = at[1].Sub(at[0]) // the other lane waits as well
-				}
-				if got.Round(250*time.Millisecond) != want {
-					t.Errorf("next attempt after %v, want %v", got, want)
-				}
-			})
-		})
+		got := firstAttempt(t, receiver(func(context.Context, delivery.Item) (delivery.Receipt, error) {
+			return delivery.Receipt{RetryAfter: asked}, fhir.Errorf(fhir.IssueThrottled, "slow down")
+		}), delivery.Item{})
+		if pause := got.RetryAt.Sub(got.OwedSince); pause != want {
+			t.Errorf("Retry-After %v: next attempt after %v, want %v", asked, pause, want)
+		}
 	}
+}
+
+func TestRetryAfterIsForAllLanesOfDestination(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(time.Now)
+		for n := range 2 {
+			m.owe(ledgertest.Items(ledgertest.Lane("A99001", "gp-a", n), 1)...)
+		}
+		var at []time.Time
+		w := newWorker(m, map[string]delivery.Receiver{"gp-a": receiver(func(context.Context, delivery.Item) (delivery.Receipt, error) {
+			if at = append(at, time.Now()); len(at) == 1 {
+				return delivery.Receipt{RetryAfter: time.Hour}, fhir.Errorf(fhir.IssueThrottled, "slow down")
+			}
+			return delivery.Receipt{}, nil
+		})}, delivery.Config{PerDestination: 1, Batch: 1})
+		stop := run(t, w)
+		time.Sleep(2 * time.Hour)
+		stop()
+		if len(at) != 3 || at[1].Sub(at[0]) < time.Hour {
+			t.Errorf("attempts at %v, want the other lane to wait an hour as well", at)
+		}
+	})
 }
 
 func TestVerdictFollowsError(t *testing.T) {
@@ -349,7 +348,9 @@ func firstAttempt(t *testing.T, r delivery.Receiver, like delivery.Item) (s deli
 		item := ledgertest.Items(laneA, 1)[0]
 		item.Withhold, item.Attempt = like.Withhold, like.Attempt
 		l.owe(item)
-		stop := run(t, newWorker(l, map[string]delivery.Receiver{"gp-a": r}, delivery.Config{}))
+		w := newWorker(l, map[string]delivery.Receiver{"gp-a": r}, delivery.Config{})
+		w.Jitter = func(time.Duration) time.Duration { return 500 * time.Millisecond }
+		stop := run(t, w)
 		synctest.Wait()
 		stop()
 		s = l.settled[0]
