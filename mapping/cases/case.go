@@ -42,12 +42,13 @@ type Case struct {
 
 // Referral is where the case comes from.
 type Referral struct {
-	ID          string            `json:"id"`       // of the ServiceRequest
-	Practice    *string           `json:"practice"` // ODS code; null when no practice is known
-	Identifiers []fhir.Identifier `json:"identifiers,omitempty"`
-	GroupID     *fhir.Identifier  `json:"groupId,omitempty"`    // ServiceRequest.requisition
-	AuthoredOn  string            `json:"authoredOn,omitempty"` // as precise as it was sent
-	Requested   []fhir.Coding     `json:"requested,omitempty"`  // ServiceRequest.code
+	ID            string            `json:"id"`       // of the ServiceRequest
+	Practice      *string           `json:"practice"` // ODS code; null when no practice is known
+	Identifiers   []fhir.Identifier `json:"identifiers,omitempty"`
+	GroupID       *fhir.Identifier  `json:"groupId,omitempty"`       // ServiceRequest.requisition
+	AuthoredOn    string            `json:"authoredOn,omitempty"`    // as precise as it was sent
+	Requested     []fhir.Coding     `json:"requested,omitempty"`     // ServiceRequest.code
+	RequestedText string            `json:"requestedText,omitempty"` // the same in the referrer's words
 }
 
 // Party is an organisation or a service.
@@ -72,6 +73,7 @@ type Patient struct {
 	Language           string            `json:"language,omitempty"` // BCP 47
 	Interpreter        bool              `json:"interpreter"`
 	Deceased           bool              `json:"deceased,omitempty"`
+	DeceasedOn         string            `json:"deceasedOn,omitempty"`         // as precise as it was sent
 	RegisteredAt       string            `json:"registeredAt,omitempty"`       // ODS code of the registered practice
 	Restricted         bool              `json:"restricted,omitempty"`         // a restricted record: address and contact details are not for every eye
 	ContactPreferences []string          `json:"contactPreferences,omitempty"` // how and when the person likes to be reached, in words
