@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -48,7 +50,10 @@ func runServe(ctx context.Context, cfg Config, ln net.Listener, log *slog.Logger
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
-	courier := newCourier(cfg, db, reg, log)
+	courier, err := newCourier(cfg, db, reg, log)
+	if err != nil {
+		return err
+	}
 	sealer := &feed.Sealer{DB: db, Log: log}
 	server := newServer(newEngine(cfg, db, courier.Wake, reg, log))
 
@@ -133,8 +138,12 @@ func authConfig(cfg Config) auth.Config {
 }
 
 // newCourier is the delivery worker with one receiver for each destination.
-func newCourier(cfg Config, db *store.DB, reg prometheus.Registerer, log *slog.Logger) *delivery.Worker {
-	w := delivery.New(&ledger.Ledger{DB: db, Now: time.Now}, receivers(cfg), delivery.Config{})
+func newCourier(cfg Config, db *store.DB, reg prometheus.Registerer, log *slog.Logger) (*delivery.Worker, error) {
+	to, err := receivers(cfg)
+	if err != nil {
+		return nil, err
+	}
+	w := delivery.New(&ledger.Ledger{DB: db, Now: time.Now}, to, delivery.Config{})
 	w.Log = log
 	attempts := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "caselink_delivery_attempt_seconds", Help: "Time of one attempt, by destination and verdict.",
@@ -149,7 +158,45 @@ func newCourier(cfg Config, db *store.DB, reg prometheus.Registerer, log *slog.L
 		attempts.WithLabelValues(a.Destination, string(a.Verdict)).Observe(a.Took.Seconds())
 		age.WithLabelValues(a.Destination, string(a.Verdict)).Observe(a.Age.Seconds())
 	}
-	return w
+	return w, nil
+}
+
+// receivers are the GP systems of the configuration, by destination. They may be
+// reached at the addresses that it names and at no others.
+func receivers(cfg Config) (map[string]delivery.Receiver, error) {
+	var allowed []string
+	destinations := map[string]DestinationConfig{}
+	for _, p := range cfg.Practices {
+		for _, d := range p.Destinations {
+			if d.Kind != kindFHIR {
+				continue
+			}
+			base, err := url.Parse(d.Base)
+			if err != nil {
+				return nil, err
+			}
+			allowed = append(allowed, httpclient.Address(base))
+			destinations[d.ID] = d
+		}
+	}
+	client := httpclient.New(httpclient.Config{Allow: allowed})
+	out := map[string]delivery.Receiver{}
+	for id, d := range destinations {
+		r, err := gpfhir.New(gpfhir.Config{Base: d.Base, Mode: gpfhir.Mode(d.Mode), Token: staticToken(d.Token)}, client)
+		if err != nil {
+			return nil, fmt.Errorf("destination %s: %w", id, err)
+		}
+		out[id] = r
+	}
+	return out, nil
+}
+
+// staticToken is a destination's token that does not change; nil for none.
+func staticToken(token string) func(context.Context, string) (string, error) {
+	if token == "" {
+		return nil
+	}
+	return func(context.Context, string) (string, error) { return token, nil }
 }
 
 // directory is the practices and services of the configuration.
