@@ -30,13 +30,19 @@ func BenchmarkCodec(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
+		xml, err := MarshalXML(raw)
+		if err != nil {
+			b.Fatal(err)
+		}
 		at := time.Date(2026, 5, 14, 8, 30, 0, 0, time.UTC)
 		for what, do := range map[string]func(){
-			"Scan":      func() { _, _ = parse(raw) },
-			"Unmarshal": func() { _, _ = Unmarshal(raw) },
-			"Marshal":   func() { _, _ = Marshal(r.Proto) },
-			"Digest":    func() { Digest(raw) },
-			"Stamp":     func() { _, _ = Stamp(raw, Meta{ID: "1", Version: 1, LastUpdated: at}) },
+			"Scan":         func() { _, _ = parse(raw) },
+			"Unmarshal":    func() { _, _ = Unmarshal(raw) },
+			"Marshal":      func() { _, _ = Marshal(r.Proto) },
+			"UnmarshalXML": func() { _, _ = UnmarshalXML(xml) },
+			"MarshalXML":   func() { _, _ = MarshalXML(raw) },
+			"Digest":       func() { Digest(raw) },
+			"Stamp":        func() { _, _ = Stamp(raw, Meta{ID: "1", Version: 1, LastUpdated: at}) },
 		} {
 			b.Run(name+"/"+what, func(b *testing.B) {
 				b.SetBytes(int64(len(raw)))

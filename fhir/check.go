@@ -349,7 +349,7 @@ func (c *checker) primitive(i int32) {
 	n := &c.nodes[i]
 	s := n.of
 	if want := s.primitive.kindIn(n.kind); want != "" {
-		c.report(i, IssueStructure, "the type %s is %s in JSON, not %s", s.name, want, kindNames[n.kind])
+		c.report(i, IssueStructure, "a value of the type %s is %s, not %s", s.name, want, kindNames[n.kind])
 		return
 	}
 	var text []byte

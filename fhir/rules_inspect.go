@@ -3,7 +3,7 @@ package fhir
 // Inspect reads the bytes of a resource as Unmarshal does, and returns its elements
 // even where R4's own types refuse some of them, so that the rules can be asked of the
 // rest and every fault be told at once. What is refused is not in the tree, or has no
-// usable value. The Node is none when the bytes are not JSON or too many.
+// usable value. The Node is none when the bytes are not JSON, or too many.
 func Inspect(raw []byte) (Node, Errors) {
 	root, err := parse(raw)
 	if err == nil {
@@ -19,4 +19,24 @@ func Inspect(raw []byte) (Node, Errors) {
 		return Node{}, ErrorsOf(err) // too large, or too broken to say more
 	}
 	return Node{c.tree, 0}, c.faults
+}
+
+// InspectXML is Inspect for XML. The elements are those of the JSON that it becomes.
+func InspectXML(raw []byte) (Node, Errors) {
+	elements, fault := scanXML(raw)
+	if fault != nil {
+		return Node{}, Errors{fault}
+	}
+	d := xmlDecoder{raw: raw, elements: elements}
+	d.resource(0, elements[0].name)
+	root, faults := Inspect(d.out)
+	return root, append(d.faults, faults...)
+}
+
+// Offset is where the element's value begins in the bytes of the resource, from 0.
+func (n Node) Offset() int {
+	if !n.Exists() {
+		return 0
+	}
+	return int(n.node().at)
 }

@@ -95,13 +95,17 @@ func tooLong(size, limit int) *Error {
 // wrong records the fault at the current byte. The first one ends the scan.
 func (s *scanner) wrong(want string) *Error {
 	if s.fault == nil {
-		before := s.raw[:min(s.at, len(s.raw))]
-		line := 1 + bytes.Count(before, []byte("\n"))
-		column := len(before) - bytes.LastIndexByte(before, '\n')
+		line, column := position(s.raw, s.at)
 		s.fault = Errorf(IssueStructure, "not JSON at line %d, column %d: %s", line, column, want)
 		s.at = len(s.raw)
 	}
 	return s.fault
+}
+
+// position is the line and the column, from 1, of a byte.
+func position(raw []byte, at int) (line, column int) {
+	before := raw[:min(at, len(raw))]
+	return 1 + bytes.Count(before, []byte("\n")), len(before) - bytes.LastIndexByte(before, '\n')
 }
 
 func (s *scanner) tooCostly(format string, limit int) {

@@ -55,6 +55,7 @@ type element struct {
 	name      string // in JSON: valueQuantity
 	base      string // in FHIRPath: value
 	bit       uint64 // its place in schema.required; the types of a choice share one
+	order     int    // its place in the order of the specification; the types of a choice share one
 	list      bool
 	attribute bool     // has no id and no extensions of its own: Element.id, Extension.url, Narrative.div
 	targets   []string // the resource types that a Reference may point to; nil for any
@@ -181,13 +182,21 @@ func newElement(f protoreflect.FieldDescriptor, name, base string, bit uint64) *
 	return e
 }
 
-// reorder gives the two types whose messages have another order the specification's:
-// extension before url, reference before type.
+// reorder gives each element its place in the order of the specification. Two types have
+// messages of another order: extension comes before url, reference before type.
 func (s *schema) reorder() {
 	first := map[string]string{"Extension": "extension", "Reference": "reference"}[s.name]
 	i := slices.IndexFunc(s.slots, func(slot slot) bool { return slot.element != nil && slot.element.name == first })
 	if i > 0 {
 		s.slots[i-1], s.slots[i] = s.slots[i], s.slots[i-1]
+	}
+	for i, slot := range s.slots {
+		if slot.element != nil {
+			slot.element.order = i
+		}
+		for _, e := range slot.choices {
+			e.order = i
+		}
 	}
 }
 
