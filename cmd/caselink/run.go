@@ -50,7 +50,8 @@ func runServe(ctx context.Context, cfg Config, ln net.Listener, log *slog.Logger
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
-	courier, err := newCourier(cfg, db, reg, log)
+	owed := &ledger.Ledger{DB: db, Now: time.Now}
+	courier, err := newCourier(cfg, owed, reg, log)
 	if err != nil {
 		return err
 	}
@@ -61,6 +62,7 @@ func runServe(ctx context.Context, cfg Config, ln net.Listener, log *slog.Logger
 	defer stopWork()
 	var g errgroup.Group
 	g.Go(func() error { return sealer.Run(working) })
+	g.Go(func() error { return owed.Run(working) })
 	g.Go(func() error { return courier.Run(working) })
 	g.Go(func() error {
 		<-ctx.Done()
@@ -138,12 +140,12 @@ func authConfig(cfg Config) auth.Config {
 }
 
 // newCourier is the delivery worker with one receiver for each destination.
-func newCourier(cfg Config, db *store.DB, reg prometheus.Registerer, log *slog.Logger) (*delivery.Worker, error) {
+func newCourier(cfg Config, owed delivery.Ledger, reg prometheus.Registerer, log *slog.Logger) (*delivery.Worker, error) {
 	to, err := receivers(cfg)
 	if err != nil {
 		return nil, err
 	}
-	w := delivery.New(&ledger.Ledger{DB: db, Now: time.Now}, to, delivery.Config{})
+	w := delivery.New(owed, to, delivery.Config{AttemptTimeout: 10 * time.Second, Lease: 30 * time.Second})
 	w.Log = log
 	attempts := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "caselink_delivery_attempt_seconds", Help: "Time of one attempt, by destination and verdict.",

@@ -5,6 +5,7 @@ package ledger
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,6 +22,8 @@ var _ delivery.Ledger = (*Ledger)(nil)
 type Ledger struct {
 	DB  *store.DB
 	Now func() time.Time
+
+	claimer atomic.Int32 // this process, while Run holds its lock; else 0
 }
 
 var courier = fhir.Scope{Role: fhir.RoleCourier}
@@ -35,7 +38,7 @@ const claim = `with due as (
 			where destination = slot.destination and next_at <= $3 and done < last and not parked
 			order by next_at limit slot.free for update skip locked) l),
 	leased as (
-		update caselink.lanes l set next_at = $4, fence = l.fence + 1, attempt = l.attempt + 1
+		update caselink.lanes l set next_at = $4, fence = l.fence + 1, attempt = l.attempt + 1, claimer = nullif($5, 0)
 		from due where l.holder = due.holder and l.referral = due.referral and l.destination = due.destination
 		returning l.holder, l.referral, l.destination, l.done + 1 as n, l.fence, l.attempt, l.withhold),
 	touched as (
@@ -59,7 +62,7 @@ func (l *Ledger) Claim(ctx context.Context, slots []delivery.Slots, lease time.D
 	now := l.Now()
 	var items []delivery.Item
 	b := store.NewBatch(courier)
-	b.Queue(claim, destinations, free, now, now.Add(lease)).Query(func(rows pgx.Rows) (err error) {
+	b.Queue(claim, destinations, free, now, now.Add(lease), l.claimer.Load()).Query(func(rows pgx.Rows) (err error) {
 		items, err = pgx.CollectRows(rows, scanItem)
 		return err
 	})
@@ -137,6 +140,7 @@ const settle = `with verdict as (
 			attempt = case v.verdict when 'retry' then l.attempt when 'released' then l.attempt - 1 else 0 end,
 			fence = l.fence + 1,
 			next_at = v.next_at,
+			claimer = null,
 			parked = v.verdict = 'parked'
 		from verdict v where l.holder = v.holder and l.referral = v.referral and l.destination = v.destination
 			and l.fence = v.fence and l.done = v.n - 1

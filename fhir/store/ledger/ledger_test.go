@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -35,6 +36,49 @@ func TestLedgerKeepsContract(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestLeasesOfDeadProcessAreTaken(t *testing.T) {
+	t.Parallel()
+	target := storetest.Open(t)
+	process := func() (*ledger.Ledger, *store.DB, context.CancelFunc) {
+		db, err := store.Open(t.Context(), store.Config{URL: target.URL})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(db.Close)
+		l := &ledger.Ledger{DB: db, Now: time.Now}
+		ctx, stop := context.WithCancel(t.Context())
+		t.Cleanup(stop)
+		go func() { _ = l.Run(ctx) }()
+		return l, db, stop
+	}
+	first, db, _ := process()
+	storetest.Until(t, target, `select count(*) = 1 from pg_locks where locktype = 'advisory' and classid = 51806`)
+	storetest.Referral(t, db, "Y99901", "svc-a")
+	claim := func(l *ledger.Ledger) []delivery.Item {
+		t.Helper()
+		items, err := l.Claim(t.Context(), []delivery.Slots{{Destination: "Y99901", Free: 9}}, time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return items
+	}
+	if items := claim(first); len(items) != 1 {
+		t.Fatalf("claimed %d items, want 1", len(items))
+	}
+	second, _, _ := process()
+	storetest.Until(t, target, `select count(*) = 2 from pg_locks where locktype = 'advisory' and classid = 51806`)
+	if items := claim(second); len(items) != 0 {
+		t.Fatalf("claimed %d items that a living process has leased", len(items))
+	}
+
+	target.Exec(t, `select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and classid = 51806 order by pid limit 1`)
+
+	storetest.Until(t, target, `select next_at <= now() from caselink.lanes`)
+	if items := claim(second); len(items) != 1 || items[0].Attempt != 2 {
+		t.Errorf("claimed %v, want the second attempt of the item", items)
+	}
 }
 
 // owe commits one item as the commit of a Change does.

@@ -175,9 +175,11 @@ create table caselink.lanes (
   next_at     timestamptz not null,
   parked      boolean     not null default false,
   withhold    boolean     not null default false, -- the person does not agree to share back
+  claimer     int,                                -- the process that has leased it
   primary key (holder, referral, destination),
   foreign key (holder, referral) references caselink.referrals
 ) with (fillfactor = 70);
+create index lanes_leased on caselink.lanes (claimer) where claimer is not null;
 create index lanes_due on caselink.lanes (destination, next_at) where done < last and not parked;
 
 -- One item of a lane. It names the version to send; the bytes stay in versions.
