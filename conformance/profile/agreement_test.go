@@ -6,14 +6,18 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"caselink.example/fhir"
 )
 
 // verdict is what a reference says of one file of the corpus.
 type verdict struct {
 	set, file string
 	valid     bool
+	codes     []string // the issue types that the reference gives, where it tells
 }
 
 // The sets of the corpus, and the share of verdicts that ours have to equal in each.
@@ -35,7 +39,7 @@ func TestVerdictsAgreeWithTheReferences(t *testing.T) {
 	if corpus() == "" {
 		return
 	}
-	type tally struct{ agreed, total, falseAccepts, falseRefusals int }
+	type tally struct{ agreed, total, falseAccepts, falseRefusals, told, sameCode int }
 	tallies := map[string]*tally{}
 	for set := range sets {
 		tallies[set] = &tally{}
@@ -50,6 +54,12 @@ func TestVerdictsAgreeWithTheReferences(t *testing.T) {
 		switch {
 		case ours == v.valid:
 			sum.agreed++
+			if len(v.codes) > 0 {
+				sum.told++
+			}
+			if slices.ContainsFunc(es, func(e *fhir.Error) bool { return slices.Contains(v.codes, string(e.Code)) }) {
+				sum.sameCode++
+			}
 			if listed {
 				t.Errorf("%s: listed as a disagreement, but there is none", v.file)
 			}
@@ -67,7 +77,8 @@ func TestVerdictsAgreeWithTheReferences(t *testing.T) {
 		t.Errorf("%s: listed as a disagreement, but not in the corpus", file)
 	}
 	for set, sum := range tallies {
-		t.Logf("%s: %d of %d agree, %d false accepts, %d false refusals", set, sum.agreed, sum.total, sum.falseAccepts, sum.falseRefusals)
+		t.Logf("%s: %d of %d agree, %d false accepts, %d false refusals; %d of %d refused share an issue type",
+			set, sum.agreed, sum.total, sum.falseAccepts, sum.falseRefusals, sum.sameCode, sum.told)
 		if float64(sum.agreed) < sets[set]*float64(sum.total) || sum.total < 40 {
 			t.Errorf("%s: %d of %d agree, want %.0f %% of at least 40", set, sum.agreed, sum.total, 100*sets[set])
 		}
@@ -99,13 +110,14 @@ func testCases(t *testing.T) []verdict {
 	t.Helper()
 	var cases []struct {
 		File, Tier string
-		Verdict    string `json:"base_verdict"`
+		Verdict    string   `json:"base_verdict"`
+		Codes      []string `json:"base_error_codes"`
 	}
 	readJSON(t, "fhir-test-cases/validator/verdicts.json", &cases)
 	var vs []verdict
 	for _, c := range cases {
 		if c.Tier == "A" {
-			vs = append(vs, verdict{"fhir-test-cases", "fhir-test-cases/validator/" + c.File, c.Verdict == "valid"})
+			vs = append(vs, verdict{"fhir-test-cases", "fhir-test-cases/validator/" + c.File, c.Verdict == "valid", c.Codes})
 		}
 	}
 	return vs
@@ -122,10 +134,10 @@ func nhsExamples(t *testing.T) []verdict {
 		var said struct{ Accept, Reject []string }
 		readJSON(t, gold, &said)
 		for _, file := range said.Accept {
-			vs = append(vs, verdict{"nhs-examples", path.Join(path.Dir(gold), file), true})
+			vs = append(vs, verdict{"nhs-examples", path.Join(path.Dir(gold), file), true, nil})
 		}
 		for _, file := range said.Reject {
-			vs = append(vs, verdict{"nhs-examples", path.Join(path.Dir(gold), file), false})
+			vs = append(vs, verdict{"nhs-examples", path.Join(path.Dir(gold), file), false, nil})
 		}
 	}
 	return vs
@@ -136,7 +148,7 @@ func officialExamples(t *testing.T) []verdict {
 	var vs []verdict
 	err := fs.WalkDir(os.DirFS(corpus()), "r4-examples", func(file string, d fs.DirEntry, err error) error {
 		if err == nil && strings.HasSuffix(file, ".json") && !strings.HasPrefix(d.Name(), "_") {
-			vs = append(vs, verdict{"r4-examples", file, true})
+			vs = append(vs, verdict{"r4-examples", file, true, nil})
 		}
 		return err
 	})

@@ -21,7 +21,12 @@ func bindings() map[string][]rule {
 		table[path] = []rule{mediaType}
 	}
 	for path, b := range concepts {
-		table[path] = []rule{shall(b.valueSet, fromSystem(b.system, strings.Fields(b.codes)), "one coding of "+b.system+": "+strings.Join(strings.Fields(b.codes), ", ")).as(fhir.IssueCodeInvalid)}
+		codes := set(b.codes)
+		right := "one coding of " + b.system + ": " + strings.Join(strings.Fields(b.codes), ", ")
+		table[path] = []rule{
+			shall(b.valueSet, either(fromSystem(b.system, codes), fromSystem("", codes)), right).as(fhir.IssueCodeInvalid),
+			should(b.valueSet, either(fromSystem(b.system, codes), not(fromSystem("", codes))), "the code should name its system, "+b.system).as(fhir.IssueCodeInvalid),
+		}
 	}
 	return table
 }
@@ -42,14 +47,14 @@ var concepts = map[string]struct{ valueSet, system, codes string }{
 	"Condition.verificationStatus":          {"condition-ver-status", conditionStatus, "unconfirmed provisional differential confirmed refuted entered-in-error"},
 }
 
-// fromSystem reports whether a coding of the concept has the system and one of the codes.
-// A required binding asks for a coding: text alone is not enough.
-// https://hl7.org/fhir/R4/terminologies.html#required
-func fromSystem(system string, codes []string) predicate {
-	in := set(strings.Join(codes, " "))
+// fromSystem reports whether a coding of the concept has the system and one of the codes;
+// "" is no system. A required binding asks for a coding: text alone is not enough. A code
+// without its system says little, but published BaRS messages send one: it is taken, with
+// a warning. https://hl7.org/fhir/R4/terminologies.html#required
+func fromSystem(system string, codes map[string]bool) predicate {
 	return func(n fhir.Node) bool {
 		for coding := range n.All("coding") {
-			if coding.Get("system").Text() == system && in[coding.Get("code").Text()] {
+			if coding.Get("system").Text() == system && codes[coding.Get("code").Text()] {
 				return true
 			}
 		}

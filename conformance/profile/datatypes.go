@@ -39,7 +39,7 @@ var datatypes = map[string][]rule{
 		shall("extension-url", func(n fhir.Node) bool { return !strings.Contains(n.Text(), "|") }, "the url of an extension without a version").as(fhir.IssueValue),
 	},
 	"Narrative.div": {
-		shall("txt-1", narrativeSafe, "XHTML in one div of the XHTML namespace, with FHIR's formatting elements and attributes only; no scripts, forms or frames"),
+		shall("txt-1", narrativeSafe, "well-formed XHTML in one div of the XHTML namespace, with FHIR's formatting elements and attributes only; no scripts, forms or frames"),
 		shall("txt-2", narrativeSays, "a narrative with some text or an image"),
 	},
 	"Timing.repeat": {

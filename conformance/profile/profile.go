@@ -7,6 +7,8 @@
 package profile
 
 import (
+	"slices"
+
 	"caselink.example/fhir"
 )
 
@@ -26,12 +28,27 @@ func Validate(r fhir.Resource) fhir.Errors {
 // $validate and the verb validate all give. It reports what the types refuse together
 // with what the rules refuse. The resource is the zero value when the types refuse it.
 func Check(raw []byte) (fhir.Resource, fhir.Errors) {
-	r, err := fhir.Unmarshal(raw)
+	return check(raw, fhir.Unmarshal, fhir.Inspect)
+}
+
+// CheckXML is Check for XML.
+func CheckXML(raw []byte) (fhir.Resource, fhir.Errors) {
+	return check(raw, fhir.UnmarshalXML, fhir.InspectXML)
+}
+
+func check(raw []byte, unmarshal func([]byte) (fhir.Resource, error), inspect func([]byte) (fhir.Node, fhir.Errors)) (fhir.Resource, fhir.Errors) {
+	r, err := unmarshal(raw)
 	if err == nil {
 		return r, Validate(r)
 	}
-	root, faults := fhir.Inspect(raw)
-	return fhir.Resource{}, append(faults, Validate(fhir.Resource{Root: root})...)
+	root, faults := inspect(raw)
+	for _, e := range Validate(fhir.Resource{Root: root}) {
+		told := func(f *fhir.Error) bool { return f.Rule == e.Rule && f.Expression == e.Expression }
+		if !slices.ContainsFunc(faults, told) {
+			faults = append(faults, e)
+		}
+	}
+	return fhir.Resource{}, faults
 }
 
 // walk visits each element of a resource once.

@@ -210,3 +210,12 @@ func collect(n fhir.Node, name string) []fhir.Node { return slices.Collect(n.All
 func twice(n fhir.Node, name, key string) []fhir.Node {
 	return repeats(collect(n, name), func(child fhir.Node) string { return child.Get(key).Text() })
 }
+
+// set holds the words of a text.
+func set(words string) map[string]bool {
+	m := map[string]bool{}
+	for word := range strings.FieldsSeq(words) {
+		m[word] = true
+	}
+	return m
+}

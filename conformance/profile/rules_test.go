@@ -21,10 +21,10 @@ func TestEachRuleRefusesOneAndAcceptsAnother(t *testing.T) {
 		shown[key] = true
 		t.Run(key, func(t *testing.T) {
 			t.Parallel()
-			if es := check(t, broken); !breaks(es, key, path) {
+			if es := validate(t, broken); !breaks(es, key, path) {
 				t.Errorf("got %v, want %s at %s\n%s", es, key, path, broken)
 			}
-			for _, e := range check(t, sound) {
+			for _, e := range validate(t, sound) {
 				if !e.Warning || e.Rule == key {
 					t.Errorf("got %s: %v, want no fault\n%s", e.Rule, e, sound)
 				}
@@ -43,8 +43,8 @@ func TestEachRuleRefusesOneAndAcceptsAnother(t *testing.T) {
 	}
 }
 
-// check validates a resource whose types are in order.
-func check(t *testing.T, raw string) fhir.Errors {
+// validate reads a resource whose types are in order.
+func validate(t *testing.T, raw string) fhir.Errors {
 	t.Helper()
 	r, err := fhir.Unmarshal([]byte(raw))
 	if err != nil {
