@@ -234,6 +234,7 @@ func TestMoveLeavesItsInputAlone(t *testing.T) {
 	}
 	reason.Text = "changed by the caller"
 	recorded := moved.WithOutcome(cases.Outcome{ID: "o1", RecordedAt: later})
+	moved.WithOutcome(cases.Outcome{Version: 2, RecordedAt: later}) // corrects the one that is there
 
 	if diff := cmp.Diff(build(), c); diff != "" {
 		t.Errorf("the input has changed (-want +got):\n%s", diff)

@@ -1,8 +1,12 @@
 package referral_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -201,6 +205,41 @@ func TestEveryElementThatArrivesIsAccountedFor(t *testing.T) {
 			t.Fatalf("variant %d: %d of %d elements missing", variant, missing, len(all))
 		}
 	}
+}
+
+// TestRealReferralsAreAccountedFor reads the ServiceRequests of the folder that
+// CASELINK_CORPUS names, else our own.
+func TestRealReferralsAreAccountedFor(t *testing.T) {
+	t.Parallel()
+	folder := cmp.Or(os.Getenv("CASELINK_CORPUS"), "testdata")
+	read := 0
+	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(path) != ".json" {
+			return err
+		}
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		r, err := fhir.Unmarshal(raw)
+		if err != nil || r.Type != "ServiceRequest" {
+			return nil // another type, or not sound: refused before it gets here
+		}
+		read++
+		sr := r.Proto.(*srpb.ServiceRequest)
+		ref, _ := referral.FromFHIR(r)
+		steps := byPath(ref.Trace())
+		for _, l := range leaves("ServiceRequest", sr.ProtoReflect(), unpacked(t, sr)) {
+			if _, ok := stepFor(steps, l.path); !ok {
+				t.Errorf("%s: nothing accounts for %s", path, l.path)
+			}
+		}
+		return nil
+	})
+	if err != nil || read == 0 {
+		t.Errorf("%d referrals read in %s: %v", read, folder, err)
+	}
+	t.Logf("%d referrals read", read)
 }
 
 func TestNoElementIsAccountedForTwice(t *testing.T) {
