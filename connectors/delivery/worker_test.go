@@ -125,20 +125,20 @@ func TestNextOfLaneGoesAtOnce(t *testing.T) {
 }
 
 // slow is a ledger whose every round trip takes 2 ms.
-type slow struct{ *memory }
+type slow struct{ delivery.Ledger }
 
 func (s slow) Claim(ctx context.Context, slots []delivery.Slots, lease time.Duration) ([]delivery.Item, error) {
 	if err := within(ctx, 2*time.Millisecond); err != nil {
 		return nil, err
 	}
-	return s.memory.Claim(ctx, slots, lease)
+	return s.Ledger.Claim(ctx, slots, lease)
 }
 
 func (s slow) Settle(ctx context.Context, settlements []delivery.Settlement) error {
 	if err := within(ctx, 2*time.Millisecond); err != nil {
 		return err
 	}
-	return s.memory.Settle(ctx, settlements)
+	return s.Ledger.Settle(ctx, settlements)
 }
 
 func TestRoundTripsDoNotBoundThroughput(t *testing.T) {
@@ -458,6 +458,61 @@ func TestWaitingItemsAreReleasedWhenDestinationFails(t *testing.T) {
 	})
 }
 
+func TestClaimThatMeetsFailureIsReleased(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := &watched{memory: newMemory(time.Now)}
+		l.owe(ledgertest.Items(laneA, 1)...)
+		tries := 0
+		w := newWorker(slow{l}, map[string]delivery.Receiver{"gp-a": receiver(func(ctx context.Context, _ delivery.Item) (delivery.Receipt, error) {
+			tries++
+			within(ctx, 3*time.Millisecond) // the second claim is under way
+			return delivery.Receipt{RetryAfter: time.Hour}, fhir.Errorf(fhir.IssueThrottled, "slow down")
+		})}, delivery.Config{})
+		stop := run(t, w)
+		time.Sleep(3500 * time.Microsecond) // the first claim took 2 ms; its item is being sent
+		l.owe(ledgertest.Items(ledgertest.Lane("A99001", "gp-a", 2), 1)...)
+		w.Wake()
+		time.Sleep(time.Minute)
+		stop()
+		if diff := cmp.Diff(map[delivery.Verdict]int{delivery.Retry: 1, delivery.Released: 1}, l.count()); diff != "" || tries != 1 {
+			t.Errorf("%d attempts, settled (-want +got):\n%s", tries, diff)
+		}
+	})
+}
+
+// failing is a ledger whose first settlement is refused.
+type failing struct {
+	*memory
+	failed bool
+}
+
+func (f *failing) Settle(ctx context.Context, s []delivery.Settlement) error {
+	if !f.failed {
+		f.failed = true
+		return errors.New("the ledger is away")
+	}
+	return f.memory.Settle(ctx, s)
+}
+
+func TestSettlementOutlivesFailureOfLedger(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := &failing{memory: newMemory(time.Now)}
+		l.owe(ledgertest.Items(laneA, 1)...)
+		sent := 0
+		stop := run(t, newWorker(l, map[string]delivery.Receiver{"gp-a": receiver(func(context.Context, delivery.Item) (delivery.Receipt, error) {
+			sent++
+			return delivery.Receipt{}, nil
+		})}, delivery.Config{}))
+		time.Sleep(time.Hour)
+		stop()
+		if n := l.owed(); n != 0 || sent != 1 {
+			t.Errorf("%d owed, sent %d times; want it settled after one attempt", n, sent)
+		}
+	})
+}
+
 func TestLapsingLeaseIsNotSent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -487,7 +542,7 @@ func TestLogTellsOneLinePerAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory(time.Now)
 		m.owe(ledgertest.Items(laneA, 1)...)
-		w := newWorker(m, map[string]delivery.Receiver{"gp-a": refuses(fhir.IssueTransient)}, delivery.Config{})
+		w := newWorker(m, map[string]delivery.Receiver{"gp-a": refuses(fhir.IssueTransient)}, delivery.Config{PollIdle: 10 * time.Second})
 		w.Log = slog.New(slog.NewTextHandler(&out, nil))
 		var observed []delivery.Attempted
 		w.Observe = func(a delivery.Attempted) { observed = append(observed, a) }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"caselink.example/connectors/delivery"
 	"caselink.example/connectors/gpfhir"
@@ -197,13 +198,13 @@ func (g *gp) calls() string {
 
 func (g *gp) receiver(t *testing.T, cfg gpfhir.Config) *gpfhir.Receiver {
 	t.Helper()
-	return newReceiver(t, g.URL, cfg)
+	return newReceiver(t, g.URL, cfg, time.Minute)
 }
 
-func newReceiver(t *testing.T, url string, cfg gpfhir.Config) *gpfhir.Receiver {
+func newReceiver(t *testing.T, url string, cfg gpfhir.Config, timeout time.Duration) *gpfhir.Receiver {
 	t.Helper()
 	cfg.Base = url + "/R4/"
-	r, err := gpfhir.New(cfg, httpclient.New(httpclient.Config{AttemptTimeout: attemptTimeout}))
+	r, err := gpfhir.New(cfg, httpclient.New(httpclient.Config{AttemptTimeout: timeout}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,11 +23,7 @@ import (
 	"caselink.example/mapping/cases"
 )
 
-const (
-	attemptTimeout = 500 * time.Millisecond
-	deadline       = 1900 * time.Millisecond // too short for a quick repeat
-	secret         = "Mrs Smith"             // what a GP system might quote
-)
+const secret = "Mrs Smith" // what a GP system might quote
 
 func answer(status int, body string, header ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
@@ -95,12 +91,12 @@ func TestAnswersOfGPSystem(t *testing.T) {
 		"10 MiB":     {answer(200, mine+strings.Repeat(" ", 10<<20), "ETag", etag), delivery.Retry, 200},
 		"422 10 MiB": {answer(422, strings.Repeat(" ", 10<<20)), delivery.Parked, 422},
 		"gzip bomb":  {answer(200, bomb(mine), "Content-Encoding", "gzip", "ETag", etag), delivery.Retry, 200},
-		"trickle": {func(w http.ResponseWriter, r *http.Request) {
+		"hangs in the middle": {func(w http.ResponseWriter, r *http.Request) {
 			io.WriteString(w, mine[:9])
 			w.(http.Flusher).Flush()
 			<-r.Context().Done()
 		}, delivery.Retry, 200},
-		"black hole":        {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, delivery.Retry, 0},
+		"hangs":             {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, delivery.Retry, 0},
 		"reset":             {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, delivery.Retry, 0},
 		"301":               {answer(301, "", "Location", "/R4/Task/moved"), delivery.Retry, 301},
 		"302":               {answer(302, "", "Location", "/R4/Task/moved"), delivery.Retry, 302},
@@ -143,9 +139,11 @@ func TestAnswersOfGPSystem(t *testing.T) {
 			t.Parallel()
 			g := newGP(t)
 			g.answer = c.answer
-			ctx, cancel := context.WithTimeout(t.Context(), deadline)
-			defer cancel()
-			receipt, err := g.receiver(t, gpfhir.Config{}).Send(ctx, task(2))
+			timeout := time.Minute
+			if strings.HasPrefix(name, "hangs") {
+				timeout = 2 * time.Second
+			}
+			receipt, err := newReceiver(t, g.URL, gpfhir.Config{}, timeout).Send(t.Context(), task(2))
 			if got := verdict(receipt, err); got != c.want || receipt.Status != c.status {
 				t.Errorf("Send() = %s by %d (%v), want %s by %d", got, receipt.Status, err, c.want, c.status)
 			}
@@ -171,9 +169,7 @@ func TestUnreachableGPSystemIsTriedAgain(t *testing.T) {
 	for name, url := range map[string]string{"refused": closed.URL, "no answer": "http://" + l.Addr().String()} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), deadline)
-			defer cancel()
-			receipt, err := newReceiver(t, url, gpfhir.Config{}).Send(ctx, task(1))
+			receipt, err := newReceiver(t, url, gpfhir.Config{}, 2*time.Second).Send(t.Context(), task(1))
 			if got := verdict(receipt, err); got != delivery.Retry || receipt.Status != 0 {
 				t.Errorf("Send() = %s by %d (%v)", got, receipt.Status, err)
 			}

@@ -155,26 +155,27 @@ func TestIncompleteAnswerIsAnError(t *testing.T) {
 		zip.Close()
 	}
 	for name, c := range map[string]struct {
-		answer http.HandlerFunc
-		text   string
+		answer  http.HandlerFunc
+		text    string
+		timeout time.Duration
 	}{
 		"over-long": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Write(bytes.Repeat([]byte(" "), 257<<10))
-		}, "longer than 262144 bytes"},
+		}, "longer than 262144 bytes", time.Minute},
 		"truncated": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "100")
 			io.WriteString(w, "{")
-		}, "closed early"},
+		}, "closed early", time.Minute},
 		"trickling": {func(w http.ResponseWriter, r *http.Request) {
 			io.WriteString(w, "{")
 			w.(http.Flusher).Flush()
 			<-r.Context().Done()
-		}, "the time was up"},
+		}, "the time was up", 2 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newPeer(t, c.answer)
-			resp, err := httpclient.New(httpclient.Config{AttemptTimeout: 500 * time.Millisecond}).Do(t.Context(), put(p.URL))
+			resp, err := httpclient.New(httpclient.Config{AttemptTimeout: c.timeout}).Do(t.Context(), put(p.URL))
 			if !fhir.Is(err, fhir.IssueTransient) || !strings.Contains(err.Error(), c.text) {
 				t.Errorf("Do() error = %v, want transient: %s", err, c.text)
 			}
@@ -203,16 +204,19 @@ func TestTransportFailureTellsNothing(t *testing.T) {
 	selfSigned.Config.ErrorLog = log.New(io.Discard, "", 0)
 	selfSigned.StartTLS()
 	t.Cleanup(selfSigned.Close)
-	for name, c := range map[string]struct{ url, text string }{
-		"refused":     {closed.URL, "connection was refused"},
-		"not HTTP":    {babble, "not sound HTTP"},
-		"black hole":  {blackHole, "time was up"},
-		"self-signed": {selfSigned.URL, "certificate does not verify"},
-		"no host":     {"http://secret-host.invalid", "does not resolve"},
+	for name, c := range map[string]struct {
+		url, text string
+		timeout   time.Duration
+	}{
+		"refused":     {closed.URL, "connection was refused", time.Minute},
+		"not HTTP":    {babble, "not sound HTTP", time.Minute},
+		"black hole":  {blackHole, "time was up", 100 * time.Millisecond},
+		"self-signed": {selfSigned.URL, "certificate does not verify", time.Minute},
+		"no host":     {"http://secret-host.invalid", "does not resolve", time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client := httpclient.New(httpclient.Config{AttemptTimeout: 500 * time.Millisecond})
+			client := httpclient.New(httpclient.Config{AttemptTimeout: c.timeout})
 			_, err := client.Do(t.Context(), put(c.url+"/Task/secret-id"))
 			if !fhir.Is(err, fhir.IssueTransient) || !strings.Contains(err.Error(), c.text) {
 				t.Fatalf("Do() error = %v, want transient: %s", err, c.text)

@@ -1,9 +1,15 @@
 package httpclient
 
 import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -84,6 +90,29 @@ func TestAddressNamesHostAndPort(t *testing.T) {
 		}
 		if got := Address(u); got != want {
 			t.Errorf("Address(%s) = %s, want %s", raw, got, want)
+		}
+	}
+}
+
+func TestOnlyBrokenConnectionsAreRepeated(t *testing.T) {
+	t.Parallel()
+	op := func(err error) error { return &net.OpError{Op: "read", Net: "tcp", Err: err} }
+	for name, c := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"refused":            {op(os.NewSyscallError("connect", syscall.ECONNREFUSED)), true},
+		"reset":              {op(os.NewSyscallError("read", syscall.ECONNRESET)), true},
+		"closed early":       {&url.Error{Op: "Put", Err: io.EOF}, true},
+		"name server away":   {op(&net.DNSError{Err: "server misbehaving", IsTemporary: true}), true},
+		"no such host":       {op(&net.DNSError{Err: "no such host", IsNotFound: true}), false},
+		"dial timed out":     {op(os.ErrDeadlineExceeded), false},
+		"address not named":  {op(errNotAllowed), false},
+		"certificate":        {&tls.CertificateVerificationError{Err: errors.New("expired")}, false},
+		"malformed response": {errors.New("malformed HTTP response"), false},
+	} {
+		if got := broken(c.err); got != c.want {
+			t.Errorf("%s: repeated %v, want %v", name, got, c.want)
 		}
 	}
 }
