@@ -11,7 +11,7 @@ import (
 // left out: the resource's id, meta.versionId, meta.lastUpdated, and a meta that is
 // then empty. The bytes are those of a Resource; of others the digest says nothing.
 func Digest(json []byte) [sha256.Size]byte {
-	c := canonical{skimmer: skimmer{raw: json}, out: make([]byte, 0, len(json))}
+	c := canonical{skimmer: skimmer{raw: json}, out: make([]byte, 0, len(json)+len(json)/8)}
 	c.space()
 	c.value(atRoot)
 	return sha256.Sum256(c.out)

@@ -1,6 +1,7 @@
 package fhir
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"slices"
@@ -42,7 +43,7 @@ type splicer struct {
 
 // extent is where the value of a member stands.
 type extent struct {
-	name    string
+	name    []byte
 	at, end int
 }
 
@@ -50,7 +51,7 @@ type extents []extent
 
 func (es extents) find(name string) *extent {
 	for i := range es {
-		if es[i].name == name {
+		if string(es[i].name) == name {
 			return &es[i]
 		}
 	}
@@ -70,8 +71,11 @@ func (s *splicer) members(at int) extents {
 		return nil
 	}
 	for skim.at++; skim.next('}'); {
-		quoted, _ := skim.name()
-		m := extent{name: unquote(quoted), at: skim.at}
+		quoted, escaped := skim.name()
+		m := extent{name: bytes.Trim(quoted, `"`), at: skim.at}
+		if escaped {
+			m.name = appendUnquoted(nil, quoted)
+		}
 		skim.skip()
 		m.end = skim.at
 		members = append(members, m)

@@ -1,6 +1,7 @@
 package fhir
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,6 +19,15 @@ func requestXML(elements string) string {
 
 func textXML(div string) string {
 	return `<Patient xmlns="http://hl7.org/fhir"><text><status value="generated"/>` + div + `</text></Patient>`
+}
+
+// attributes are n different ones.
+func attributes(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, ` a%d="b"`, i)
+	}
+	return b.String()
 }
 
 func TestEachFaultOfXMLHasItsCodeAndPath(t *testing.T) {
@@ -51,6 +61,7 @@ func TestEachFaultOfXMLHasItsCodeAndPath(t *testing.T) {
 		"prefix not declared":    {requestXML(`<f:patientInstruction value="a"/>`), "structure"},
 		"]]> in text":            {textXML(div + `]]></div>`), "structure"},
 		"too deep":               {requestXML(strings.Repeat(`<extension url="u:a">`, maxDepth) + strings.Repeat(`</extension>`, maxDepth)), "too-costly"},
+		"many attributes":        {`<Patient` + attributes(maxAttributes+1) + `/>`, "too-costly"},
 		"too long":               {strings.Repeat(" ", maxBundleBytes+1), "too-long"},
 
 		// not FHIR

@@ -16,6 +16,9 @@ const (
 	xmlSpace   = "http://www.w3.org/XML/1998/namespace"
 )
 
+// maxAttributes is what one element may have; FHIR needs three, XHTML a dozen.
+const maxAttributes = 32
+
 // xmlElement is one element of an XML text. Zero in a link means none, for element 0 is the root.
 type xmlElement struct {
 	space, name string
@@ -277,7 +280,9 @@ func (s *xmlScanner) attributes(e *xmlElement) {
 		if slices.ContainsFunc(all, func(b raw) bool { return b.prefix == prefix && b.name == name }) {
 			s.wrong("an attribute stands twice")
 		}
-		all = append(all, a)
+		if all = append(all, a); len(all) > maxAttributes {
+			s.tooCostly("an element has more than %d attributes", maxAttributes)
+		}
 		switch {
 		case prefix == "" && name == "xmlns":
 			s.scope = append(s.scope, binding{"", a.value})
