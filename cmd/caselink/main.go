@@ -37,6 +37,7 @@ var verbs = []verb{
 	{"fsck", fsckHelp, runFsck},
 	{"simulate", simulateHelp, runSimulate},
 	{"postgres", postgresHelp, runPostgres},
+	{"validate", validateHelp, runValidate},
 	{"version", versionHelp, runVersion},
 }
 
