@@ -165,6 +165,14 @@ func (es Errors) OrNil() error {
 	return nil
 }
 
+// OrNone returns the errors as an error, warnings too, or nil when there are none.
+func (es Errors) OrNone() error {
+	if len(es) == 0 {
+		return nil
+	}
+	return es
+}
+
 // ErrorsOf returns the faults that err stands for: those of the outermost Errors or
 // Error, for what lies behind one is its cause and no client's business. An error of
 // another type is one exception that tells the client nothing.

@@ -208,13 +208,9 @@ func (b *bench) bare(ctx context.Context, disk string, clients int) error {
 func (b *bench) change(cfg Config) (func() workflow.Change, error) {
 	ods := b.world.Clients["gp-a"].ODS
 	r := simulator.NewReferral(b.rng, ods, "bare")
-	sr, err := fhir.Unmarshal(r.JSON)
-	if err != nil {
-		return nil, err
-	}
 	flow := &workflow.Flow{Directory: newDirectory(cfg), Base: b.world.FHIRBase, Now: time.Now, NewID: newID}
-	first, err := flow.Received(fhir.Scope{Role: fhir.RoleGP, Holder: ods}, workflow.Incoming{
-		Resource: sr, Original: workflow.Message{MediaType: "application/fhir+json", Body: r.JSON},
+	first, _, err := flow.Received(fhir.Scope{Role: fhir.RoleGP, Holder: ods}, workflow.Incoming{
+		Format: fhir.JSON, Original: workflow.Message{MediaType: string(fhir.JSON), Body: r.JSON},
 	})
 	if err != nil {
 		return nil, err

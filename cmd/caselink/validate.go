@@ -15,8 +15,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"caselink.example/conformance/profile"
 	"caselink.example/fhir"
+	"caselink.example/fhir/workflow"
 )
 
 const validateHelp = `caselink validate: check FHIR R4 resources in files, as a server would on receipt
@@ -161,13 +161,13 @@ func readResource(name string) ([]byte, error) {
 }
 
 func checkFile(name string, raw []byte, warnings bool) checkedFile {
-	checkOne := profile.Check
+	format := fhir.JSON
 	isXML := bytes.HasPrefix(bytes.TrimLeft(raw, "\uFEFF \t\r\n"), []byte("<"))
 	if isXML {
-		checkOne = profile.CheckXML
+		format = fhir.XML
 	}
 	c := checkedFile{name: name}
-	_, faults := checkOne(raw)
+	_, faults := workflow.Verdict(raw, format)
 	for _, e := range faults {
 		if warnings || !e.Warning {
 			c.faults = append(c.faults, e)

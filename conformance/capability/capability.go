@@ -24,7 +24,16 @@ type Software struct {
 // Interaction is one thing that a route serves for a resource type.
 type Interaction struct {
 	Resource string
-	Code     string // https://hl7.org/fhir/R4/valueset-type-restful-interaction.html
+	Code     string // https://hl7.org/fhir/R4/valueset-type-restful-interaction.html, or an operation such as $validate
+}
+
+// Validated are the types that $validate takes.
+var Validated = []string{
+	"AllergyIntolerance", "Appointment", "AuditEvent", "Bundle", "CarePlan", "Communication", "Condition", "Consent",
+	"DocumentReference", "Encounter", "Endpoint", "EpisodeOfCare", "Flag", "HealthcareService", "Immunization", "List", "Location",
+	"MedicationRequest", "MedicationStatement", "MessageHeader", "Observation", "OperationOutcome", "Organization", "Parameters", "Patient",
+	"Practitioner", "PractitionerRole", "Procedure", "Provenance", "Questionnaire", "QuestionnaireResponse", "RelatedPerson",
+	"ServiceRequest", "Slot", "Subscription", "Task",
 }
 
 type object = map[string]any
@@ -32,17 +41,17 @@ type object = map[string]any
 // Statement returns the CapabilityStatement's JSON, checked as any resource is.
 func Statement(s Software, served []Interaction) ([]byte, error) {
 	var types []string
-	interactions := map[string][]object{}
+	codes := map[string][]string{}
 	for _, i := range served {
 		if !slices.Contains(types, i.Resource) {
 			types = append(types, i.Resource)
 		}
-		interactions[i.Resource] = append(interactions[i.Resource], object{"code": i.Code})
+		codes[i.Resource] = append(codes[i.Resource], i.Code)
 	}
 	slices.Sort(types)
 	var resources []object
 	for _, t := range types {
-		resources = append(resources, resource(t, interactions[t]))
+		resources = append(resources, resource(t, codes[t]))
 	}
 	raw, err := json.Marshal(object{
 		"resourceType": "CapabilityStatement", "id": "caselink", "url": fhir.Canonical + "/CapabilityStatement/caselink", "version": s.Release,
@@ -51,7 +60,7 @@ func Statement(s Software, served []Interaction) ([]byte, error) {
 		"description":    "Takes social prescribing referrals from GP systems and writes back a Task for each change of status and an Observation for each outcome score.",
 		"software":       object{"name": "Caselink", "version": s.Release},
 		"implementation": object{"description": "Caselink", "url": s.Base},
-		"format":         []string{"application/fhir+json", "json"},
+		"format":         []string{"application/fhir+json", "application/fhir+xml", "json", "xml"},
 		"rest": []object{{
 			"mode":     "server",
 			"resource": resources,
@@ -74,9 +83,28 @@ func Statement(s Software, served []Interaction) ([]byte, error) {
 	return raw, nil
 }
 
-func resource(t string, interactions []object) object {
-	r := object{"type": t, "interaction": interactions, "versioning": "versioned", "readHistory": true}
-	if slices.ContainsFunc(interactions, func(i object) bool { return i["code"] == "create" }) {
+// operations are the definitions of the operations that routes serve.
+var operations = map[string]string{"$validate": "http://hl7.org/fhir/OperationDefinition/Resource-validate"}
+
+func resource(t string, codes []string) object {
+	r := object{"type": t, "versioning": "versioned"}
+	var interactions, operation []object
+	for _, code := range codes {
+		if definition, ok := operations[code]; ok {
+			operation = append(operation, object{"name": code[1:], "definition": definition})
+			continue
+		}
+		interactions = append(interactions, object{"code": code})
+	}
+	if interactions == nil {
+		r["versioning"] = "no-version"
+	} else {
+		r["interaction"], r["readHistory"] = interactions, true
+	}
+	if operation != nil {
+		r["operation"] = operation
+	}
+	if slices.Contains(codes, "create") {
 		r["conditionalCreate"] = true
 		r["documentation"] = "One identifier is one referral, for ever: an equal repeat is answered 200, other content 409."
 	}

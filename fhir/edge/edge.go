@@ -22,9 +22,6 @@ import (
 	"caselink.example/fhir/auth"
 )
 
-// MediaFHIR is FHIR's JSON media type: https://hl7.org/fhir/R4/http.html#mime-type
-const MediaFHIR = "application/fhir+json"
-
 // Verifier turns a bearer token into who is calling.
 type Verifier interface {
 	Verify(ctx context.Context, token string) (auth.Caller, error)
@@ -89,7 +86,10 @@ func renderError(c *gin.Context, err error) {
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		c.Header("Retry-After", "1")
 	}
-	c.Data(status, MediaFHIR+"; charset=utf-8", fhir.Outcome(err))
+	outcome := fhir.Outcome(err)
+	if Render(c, status, outcome) != nil { // what the client wants to read is what was refused
+		c.Data(status, string(fhir.JSON)+"; charset=utf-8", outcome)
+	}
 	c.Abort()
 }
 

@@ -19,8 +19,11 @@ import (
 	"caselink.example/fhir/workflow"
 )
 
-// MaxBody is the longest body of a single resource, in bytes.
-const MaxBody = 1 << 20
+// The longest bodies, in bytes.
+const (
+	MaxBody   = 1 << 20 // of a single resource
+	MaxBundle = 5 << 20
+)
 
 // Versions reads single versions of resources.
 type Versions interface {
@@ -44,7 +47,7 @@ type route struct {
 	method, path string
 	resource     string // the resource type; "" for any that is read
 	interaction  string // as the CapabilityStatement names it
-	scope        byte   // c, r, u, d or s: https://hl7.org/fhir/smart-app-launch/scopes-and-launch-context.html
+	scope        byte   // c, r, u, d or s; 0 for what touches no data: https://hl7.org/fhir/smart-app-launch/scopes-and-launch-context.html
 	handle       edge.Handler
 }
 
@@ -54,6 +57,9 @@ var read = []string{"ServiceRequest", "Task", "Observation"}
 func (a *API) routes() []route {
 	routes := []route{
 		{http.MethodPost, "/ServiceRequest", "ServiceRequest", "create", 'c', a.createServiceRequest},
+	}
+	for _, t := range capability.Validated {
+		routes = append(routes, route{http.MethodPost, "/" + t + "/$validate", t, "$validate", 0, a.validate(t)})
 	}
 	for _, t := range read {
 		routes = append(routes,
@@ -71,25 +77,28 @@ func (a *API) Mount(engine *gin.Engine) {
 	open.GET("/.well-known/smart-configuration", edge.Handle(a.smartConfiguration))
 	guarded := open.Group("", a.Edge.Authenticate)
 	for _, r := range a.routes() {
-		guarded.Handle(r.method, r.path, edge.Handle(allowing(r)))
+		guarded.Handle(r.method, r.path, edge.Handle(a.allowing(r)))
 		if r.method == http.MethodGet {
-			guarded.HEAD(r.path, edge.Handle(allowing(r)))
+			guarded.HEAD(r.path, edge.Handle(a.allowing(r)))
 		}
 	}
 }
 
 // allowing puts the scope's check before the handler: a caller whose token does not
 // reach so far learns nothing of what is there.
-func allowing(r route) edge.Handler {
+func (a *API) allowing(r route) edge.Handler {
 	return func(c *gin.Context) error {
 		caller := edge.Caller(c)
 		if caller.ODS == "" {
 			return fhir.Errorf(fhir.IssueForbidden, "the token names no practice: this API is for GP systems, link workers' apps use /api/v1")
 		}
-		if !caller.Scopes.Allows(r.resource, r.scope) {
+		if _, known := a.Flow.Directory.Practice(caller.ODS); !known {
+			return fhir.Errorf(fhir.IssueForbidden, "the token's organisation is not a practice that this service knows: ask the operator to add it")
+		}
+		if r.scope != 0 && !caller.Scopes.Allows(r.resource, r.scope) {
 			return fhir.Errorf(fhir.IssueForbidden, "the token does not allow this: it needs the scope system/%s.%c", r.resource, r.scope)
 		}
-		if _, err := format(c); err != nil {
+		if _, err := edge.Format(c); err != nil {
 			return err
 		}
 		return r.handle(c)
@@ -97,17 +106,17 @@ func allowing(r route) edge.Handler {
 }
 
 func (a *API) createServiceRequest(c *gin.Context) error {
+	format, err := sent(c)
+	if err != nil {
+		return err
+	}
 	raw, err := edge.Body(c, MaxBody)
 	if err != nil {
 		return err
 	}
-	sr, err := decode(c, "ServiceRequest", raw)
-	if err != nil {
-		return err
-	}
 	receipt, err := a.Flow.Receive(c.Request.Context(), edge.Scope(c, fhir.RoleGP), workflow.Incoming{
-		Resource:    sr,
 		Original:    workflow.Message{MediaType: c.ContentType(), Body: raw},
+		Format:      format,
 		IfNoneExist: c.GetHeader("If-None-Exist"),
 		NamedByID:   edge.RequestIDGiven(c),
 	})
@@ -115,6 +124,24 @@ func (a *API) createServiceRequest(c *gin.Context) error {
 		return err
 	}
 	return a.renderReceipt(c, receipt)
+}
+
+// validate is the operation $validate: the verdict that intake would give, and nothing
+// kept. The body is the resource, or Parameters that hold it.
+// https://hl7.org/fhir/R4/resource-operation-validate.html
+func (a *API) validate(resourceType string) edge.Handler {
+	return func(c *gin.Context) error {
+		format, err := sent(c)
+		if err != nil {
+			return err
+		}
+		raw, err := edge.Body(c, MaxBundle)
+		if err != nil {
+			return err
+		}
+		faults := workflow.Validate(raw, format, resourceType)
+		return edge.Render(c, http.StatusOK, fhir.Outcome(faults.OrNone()))
+	}
 }
 
 // renderReceipt answers 201, or 200 for a referral that was here, in the form that Prefer asks for.
@@ -133,10 +160,9 @@ func (a *API) renderReceipt(c *gin.Context, r workflow.Receipt) error {
 		c.Writer.WriteHeaderNow()
 		return nil
 	case "OperationOutcome":
-		c.Data(status, edge.MediaFHIR+"; charset=utf-8", fhir.Outcome(nil))
-		return nil
+		return edge.Render(c, status, fhir.Outcome(r.Warnings.OrNone()))
 	}
-	return render(c, status, s.JSON)
+	return edge.Render(c, status, s.JSON)
 }
 
 func (a *API) readResource(resourceType string) edge.Handler {
@@ -177,7 +203,7 @@ func renderStored(c *gin.Context, s fhir.Stored) error {
 		c.Writer.WriteHeaderNow()
 		return nil
 	}
-	return render(c, http.StatusOK, s.JSON)
+	return edge.Render(c, http.StatusOK, s.JSON)
 }
 
 func describe(c *gin.Context, s fhir.Stored) {
@@ -186,7 +212,7 @@ func describe(c *gin.Context, s fhir.Stored) {
 }
 
 func (a *API) metadata(c *gin.Context) error {
-	if _, err := format(c); err != nil {
+	if _, err := edge.Format(c); err != nil {
 		return err
 	}
 	var served []capability.Interaction
@@ -197,7 +223,7 @@ func (a *API) metadata(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return render(c, http.StatusOK, body)
+	return edge.Render(c, http.StatusOK, body)
 }
 
 func (a *API) smartConfiguration(c *gin.Context) error {
@@ -216,7 +242,7 @@ func (a *API) smartConfiguration(c *gin.Context) error {
 func scopesSupported(routes []route) []string {
 	byType := map[string]string{}
 	for _, r := range routes {
-		if !strings.ContainsRune(byType[r.resource], rune(r.scope)) {
+		if r.scope != 0 && !strings.ContainsRune(byType[r.resource], rune(r.scope)) {
 			byType[r.resource] += string(r.scope)
 		}
 	}

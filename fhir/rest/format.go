@@ -11,50 +11,20 @@ import (
 	"caselink.example/fhir/edge"
 )
 
-// formats are the spellings of JSON that _format and Accept may use.
-// https://hl7.org/fhir/R4/http.html#mime-type
-var formats = map[string]bool{
-	"application/fhir+json": true, "application/json": true, "text/json": true, "json": true,
-	"application/*": true, "*/*": true,
-}
-
-// format is what the client wants to read: _format before Accept, JSON by default.
-func format(c *gin.Context) (string, error) {
-	wanted := c.Query("_format")
-	if wanted == "" {
-		wanted = c.GetHeader("Accept")
-	}
-	if wanted == "" {
-		return edge.MediaFHIR, nil
-	}
-	for part := range strings.SplitSeq(wanted, ",") {
-		media, params, err := mime.ParseMediaType(strings.ReplaceAll(strings.TrimSpace(part), " json", "+json"))
-		if err == nil && formats[media] && params["q"] != "0" && versionFits(params["fhirversion"]) {
-			return edge.MediaFHIR, nil
-		}
-	}
-	return "", fhir.Errorf(fhir.IssueNotAcceptable, "this server writes application/fhir+json (FHIR 4.0): ask for that in Accept or _format")
-}
-
-// versionFits accepts FHIR R4 by its minor version: https://hl7.org/fhir/R4/http.html#version-parameter
-func versionFits(v string) bool { return v == "" || v == "4.0" || v == "4.0.1" }
-
-// decode reads the body as one resource of the type.
-func decode(c *gin.Context, resourceType string, raw []byte) (fhir.Resource, error) {
+// sent is the format that the body is in, by its Content-Type.
+func sent(c *gin.Context) (fhir.Format, error) {
 	media, params, err := mime.ParseMediaType(c.GetHeader("Content-Type"))
-	if err != nil || (media != "application/fhir+json" && media != "application/json") || !versionFits(params["fhirversion"]) {
-		return fhir.Resource{}, fhir.Errorf(fhir.IssueMediaType, "send the resource as application/fhir+json (FHIR 4.0)")
+	format := map[string]fhir.Format{
+		"application/fhir+json": fhir.JSON, "application/json": fhir.JSON,
+		"application/fhir+xml": fhir.XML, "application/xml": fhir.XML, "text/xml": fhir.XML,
+	}[media]
+	if err != nil || format == "" || !edge.VersionFits(params["fhirversion"]) {
+		return "", fhir.Errorf(fhir.IssueMediaType, "send the resource as application/fhir+json or application/fhir+xml (FHIR 4.0)")
 	}
 	if charset := params["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
-		return fhir.Resource{}, fhir.Errorf(fhir.IssueMediaType, "send the resource in UTF-8")
+		return "", fhir.Errorf(fhir.IssueMediaType, "send the resource in UTF-8")
 	}
-	return fhir.UnmarshalType(raw, resourceType)
-}
-
-// render writes a resource.
-func render(c *gin.Context, status int, body []byte) error {
-	c.Data(status, edge.MediaFHIR+"; charset=utf-8", body)
-	return nil
+	return format, nil
 }
 
 // preference reads one preference of the Prefer header: https://www.rfc-editor.org/rfc/rfc7240

@@ -28,22 +28,23 @@ type Flow struct {
 
 // Incoming is a referral as it arrived.
 type Incoming struct {
-	Resource    fhir.Resource
 	Original    Message
+	Format      fhir.Format
 	IfNoneExist string // the header's search criteria; "" for none
 	NamedByID   bool   // the sender chose the X-Request-Id itself
 }
 
 // Receipt says what became of an incoming referral.
 type Receipt struct {
-	Created bool        // false: it was here already, with the same content
-	Stored  fhir.Stored // the ServiceRequest as a read returns it
+	Created  bool        // false: it was here already, with the same content
+	Stored   fhir.Stored // the ServiceRequest as a read returns it
+	Warnings fhir.Errors // what the sender should look at
 }
 
 // Receive takes a referral in: it becomes a case, or it was here already, or it is
 // refused with every fault. When it returns a Receipt, all of it is committed.
 func (f *Flow) Receive(ctx context.Context, scope fhir.Scope, in Incoming) (Receipt, error) {
-	change, err := f.Received(scope, in)
+	change, warnings, err := f.Received(scope, in)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -55,7 +56,7 @@ func (f *Flow) Receive(ctx context.Context, scope fhir.Scope, in Incoming) (Rece
 		return f.again(ctx, scope, known, change.Opening.Digest)
 	}
 	f.Wake()
-	return Receipt{Created: true, Stored: change.Resources[0]}, nil
+	return Receipt{Created: true, Stored: change.Resources[0], Warnings: warnings}, nil
 }
 
 // again answers a referral whose identity is taken: equal content is the same
@@ -81,20 +82,33 @@ func taken(location string, state cases.State) error {
 	return fhir.Errorf(fhir.IssueDuplicate, "this identifier belongs to %s with other content: to amend that referral, PUT to it with If-Match", location).At("ServiceRequest.identifier")
 }
 
-// Received decides what a referral becomes. It reads nothing but its arguments, the
-// directory, the clock and fresh ids, and keeps nothing.
-func (f *Flow) Received(scope fhir.Scope, in Incoming) (Change, error) {
+// Received decides what a referral becomes, and what its sender should look at. It
+// reads nothing but its arguments, the directory, the clock and fresh ids, and keeps
+// nothing. A referral that is refused is told every fault.
+func (f *Flow) Received(scope fhir.Scope, in Incoming) (Change, fhir.Errors, error) {
 	practice, ok := f.Directory.Practice(scope.Holder)
 	if !ok {
-		return Change{}, fhir.Errorf(fhir.IssueForbidden, "the token's organisation is not a practice that this service knows: ask the operator to add it")
+		return Change{}, nil, fhir.Errorf(fhir.IssueForbidden, "the token's organisation is not a practice that this service knows: ask the operator to add it")
 	}
-	ref, err := referral.FromFHIR(in.Resource)
+	r, faults := sound(in.Original.Body, in.Format, isServiceRequest)
+	if refused := refusals(faults); len(refused) > 0 {
+		return Change{}, nil, refused
+	}
+	ref, err := referral.FromFHIR(r)
 	identities, idErr := identities(ref.Identifiers, in, scope)
 	if faults := join(err, idErr); faults != nil {
-		return Change{}, faults
+		return Change{}, nil, faults
 	}
+	change, err := f.opening(scope, practice, r, ref, identities, in.Original)
+	return change, append(faults, ref.Warnings...), err
+}
+
+func isServiceRequest(root fhir.Node) bool { return root.Type() == "ServiceRequest" }
+
+// opening is the first Change of a referral.
+func (f *Flow) opening(scope fhir.Scope, practice Practice, r fhir.Resource, ref referral.Referral, identities []Identity, original Message) (Change, error) {
 	now, id := f.Now().UTC().Truncate(time.Microsecond), f.NewID()
-	stored, err := stamped("ServiceRequest", in.Resource.JSON, fhir.Meta{ID: id, Version: 1, LastUpdated: now})
+	stored, err := stamped("ServiceRequest", r.JSON, fhir.Meta{ID: id, Version: 1, LastUpdated: now})
 	if err != nil {
 		return Change{}, err
 	}
@@ -102,7 +116,7 @@ func (f *Flow) Received(scope fhir.Scope, in Incoming) (Change, error) {
 	c := f.opened(ref, practice, &root, now)
 	change := Change{
 		Referral:  root,
-		Opening:   &Opening{Identities: identities, Digest: fhir.Digest(in.Resource.JSON), Original: in.Original},
+		Opening:   &Opening{Identities: identities, Digest: fhir.Digest(r.JSON), Original: original},
 		Resources: []fhir.Stored{stored},
 		Case:      c,
 		Event:     Event{Seq: 1, Kind: EventReceived, To: c.Status, Actor: cases.Actor{Name: practice.Name, Organisation: practice.ODS}, OccurredAt: now},

@@ -1,0 +1,46 @@
+package referral
+
+import (
+	"caselink.example/fhir"
+	"caselink.example/fhir/nhs"
+	"caselink.example/mapping/terminology"
+)
+
+// Asks reports whether the resource is a ServiceRequest for social prescribing, by
+// its code: then it is a referral, whatever else may be wrong with it.
+func Asks(root fhir.Node) bool {
+	if root.Type() != "ServiceRequest" {
+		return false
+	}
+	var codings []fhir.Coding
+	for c := range root.Get("code").All("coding") {
+		codings = append(codings, fhir.Coding{System: c.Get("system").Text(), Code: c.Get("code").Text()})
+	}
+	return terminology.Requested(codings) == terminology.RequestSocialPrescribing
+}
+
+// Inspect tells the faults of a referral that can be seen even when it is not sound
+// FHIR, so that its sender hears of all at once: NHS numbers that fail their check.
+func Inspect(root fhir.Node) fhir.Errors {
+	var faults fhir.Errors
+	for contained := range root.All("contained") {
+		if contained.Type() != "Patient" {
+			continue
+		}
+		for id := range contained.All("identifier") {
+			faults = append(faults, inspectNumber(id)...)
+		}
+	}
+	return append(faults, inspectNumber(root.Get("subject", "identifier"))...)
+}
+
+func inspectNumber(id fhir.Node) fhir.Errors {
+	value := id.Get("value")
+	if !value.HasValue() || nhs.System(id.Get("system").Text()) != nhs.SystemNumber {
+		return nil
+	}
+	if _, err := nhs.ParseNumber(value.Text()); err != nil {
+		return fhir.Errors{fhir.Errorf(fhir.IssueUnacceptable, "%s", fhir.ErrorsOf(err)[0].Diagnostics).At(value.Path())}
+	}
+	return nil
+}
