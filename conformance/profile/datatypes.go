@@ -8,16 +8,20 @@ import (
 
 const ucum = "http://unitsofmeasure.org"
 
-var qty3 = shall("qty-3", needs("code", "system"), "a code for the unit needs its system, such as "+ucum)
+// Each quantity, whatever it is a quantity of, keeps these.
+var (
+	qty3     = shall("qty-3", needs("code", "system"), "a code for the unit needs its system, such as "+ucum)
+	unitCode = shall("ucum", ucumCode, "a UCUM code, such as mg/dL or {score}, without spaces and with its brackets closed").as(fhir.IssueCodeInvalid)
+)
 
 // datatypes are the rules of the types that occur in any resource.
 // https://hl7.org/fhir/R4/datatypes.html
 var datatypes = map[string][]rule{
-	"Age":      {qty3, shall("age-1", all(quantityInUCUM, positive), "an age above zero, with a UCUM code for its unit of time")},
-	"Count":    {qty3, shall("cnt-3", all(quantityInUCUM, whole, either(lacks("code"), is("code", "1"))), "a whole number with the UCUM code 1")},
-	"Distance": {qty3, shall("dis-1", quantityInUCUM, "a length with a UCUM code for its unit")},
-	"Duration": {qty3, shall("drt-1", either(lacks("code"), all(is("system", ucum), has("value"))), "a duration with a code has a value, and the system "+ucum)},
-	"Quantity": {qty3},
+	"Age":      {qty3, unitCode, shall("age-1", all(quantityInUCUM, positive), "an age above zero, with a UCUM code for its unit of time")},
+	"Count":    {qty3, unitCode, shall("cnt-3", all(quantityInUCUM, whole, either(lacks("code"), is("code", "1"))), "a whole number with the UCUM code 1")},
+	"Distance": {qty3, unitCode, shall("dis-1", quantityInUCUM, "a length with a UCUM code for its unit")},
+	"Duration": {qty3, unitCode, shall("drt-1", either(lacks("code"), all(is("system", ucum), has("value"))), "a duration with a code has a value, and the system "+ucum)},
+	"Quantity": {qty3, unitCode},
 	"Range":    {shall("rng-2", lowToHigh, "low is not above high, and both are in the same unit")},
 	"Ratio": {
 		shall("rat-1", all(together("numerator", "denominator"), has("numerator", "extension")), "numerator and denominator together, or an extension in their place"),
@@ -35,8 +39,8 @@ var datatypes = map[string][]rule{
 		shall("drq-2", exactlyOne("path", "searchParam"), "a path or a searchParam, one of them"),
 	},
 	"Expression": {shall("exp-1", has("expression", "reference"), "an expression or a reference to one")},
-	"Extension.url": {
-		shall("extension-url", func(n fhir.Node) bool { return !strings.Contains(n.Text(), "|") }, "the url of an extension without a version").as(fhir.IssueValue),
+	"Extension": {
+		shall("extension-url", urlOfExtension, "an absolute URL without a version; within another extension a plain name will do").as(fhir.IssueValue),
 	},
 	"Narrative.div": {
 		shall("txt-1", narrativeSafe, "well-formed XHTML in one div of the XHTML namespace, with FHIR's formatting elements and attributes only; no scripts, forms or frames"),
@@ -62,6 +66,37 @@ var datatypes = map[string][]rule{
 			when(is("type", "data-changed", "data-added", "data-modified", "data-removed", "data-accessed", "data-access-ended"), has("data")),
 		), "a named event has a name, a periodic one timing, a data event data"),
 	},
+}
+
+// urlOfExtension: https://hl7.org/fhir/R4/extensibility.html#exurl
+func urlOfExtension(n fhir.Node) bool {
+	url := n.Get("url").Text()
+	absolute := strings.Contains(url, ":") || url == "" || n.Parent().Type() == "Extension"
+	return absolute && !strings.Contains(url, "|")
+}
+
+// ucumCode reports whether the code of a quantity in UCUM can be one: visible ASCII, each
+// bracket and brace closed by its like. Which units exist is not looked at.
+// https://ucum.org/ucum#section-Character-Set-and-Lexical-Rules
+func ucumCode(n fhir.Node) bool {
+	if n.Get("system").Text() != ucum {
+		return true
+	}
+	open := rune(0)
+	for _, c := range n.Get("code").Text() {
+		switch {
+		case c <= ' ' || c > '~':
+			return false
+		case open != 0 && c == open+2: // ] follows [, and } {, by two
+			open = 0
+		case open == '{' && c != '{': // any annotation
+		case open == 0 && (c == '[' || c == '{'):
+			open = c
+		case strings.ContainsRune("[]{}", c):
+			return false
+		}
+	}
+	return open == 0
 }
 
 // quantityInUCUM: a value has a code, and a system can only be UCUM.

@@ -150,3 +150,34 @@ func readTSV(t *testing.T, name string, columns int) [][]string {
 	}
 	return rows
 }
+
+// TestXMLGetsTheVerdictOfJSON sends each resource of testdata/rules.tsv both ways.
+func TestXMLGetsTheVerdictOfJSON(t *testing.T) {
+	t.Parallel()
+	for _, row := range readTSV(t, "testdata/rules.tsv", 4) {
+		for _, raw := range row[2:] {
+			if strings.HasPrefix(row[0], "txt-") {
+				continue // XML has no place for text that is no XML
+			}
+			sent, err := fhir.MarshalXML([]byte(raw))
+			if err != nil {
+				t.Fatalf("%v\n%s", err, raw)
+			}
+			_, asJSON := Check([]byte(raw))
+			_, asXML := CheckXML(sent)
+			if got, want := verdictOf(asXML), verdictOf(asJSON); !slices.Equal(got, want) {
+				t.Errorf("%s: got %v from XML, %v from JSON\n%s", row[0], got, want, raw)
+			}
+		}
+	}
+}
+
+// verdictOf is each fault's rule and place, in order.
+func verdictOf(es fhir.Errors) []string {
+	var said []string
+	for _, e := range es {
+		said = append(said, e.Rule+" at "+e.Expression)
+	}
+	slices.Sort(said)
+	return said
+}
