@@ -1,6 +1,7 @@
 package kit
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -14,7 +15,7 @@ import (
 	"time"
 )
 
-// Runner runs suites against a target. All fields but Progress are needed.
+// Runner runs suites against a target. Timeout and Progress may be left out.
 type Runner struct {
 	Target   Target
 	HTTP     Doer
@@ -22,6 +23,7 @@ type Runner struct {
 	Wait     func(context.Context, time.Duration) error // sleeps; an error when the context ends
 	Seed     string                                     // two runs with the same seed send the same identifiers
 	Version  string                                     // of the kit
+	Timeout  time.Duration                              // for one request and its whole answer; 15 s when zero
 	Progress func(done, total int, title string)        // before each check; nil for silence
 }
 
@@ -53,8 +55,10 @@ func (r *Runner) run(ctx context.Context, files fs.FS, suites []Suite, only []st
 	}
 	state := &run{
 		Runner: r, files: files, exchanges: map[string]kept{}, reports: map[string]CheckReport{},
-		sender: &sender{http: r.HTTP, target: r.Target, now: r.Now, redact: redact, tokens: map[string]token{}},
-		vars:   &vars{seed: r.Seed, values: r.Target.variables(), secret: redact.hideNumber},
+		sender: &sender{
+			http: r.HTTP, target: r.Target, now: r.Now, timeout: cmp.Or(r.Timeout, stepTimeout), redact: redact, tokens: map[string]token{},
+		},
+		vars: &vars{seed: r.Seed, values: r.Target.variables(), secret: redact.hideNumber},
 	}
 	started := r.Now().UTC()
 	state.vars.values["started"] = started.Add(-time.Minute).Format(time.RFC3339) // clocks differ a little
@@ -228,7 +232,7 @@ func (r *run) ready(c Check, cr *CheckReport) bool {
 	}
 	cr.Verdict, cr.Because = NotApplicable, "the CapabilityStatement does not claim it"
 	if len(unclaimed) > 0 {
-		cr.Because += ": " + strings.TrimPrefix(unclaimed[0].What, "body ") + " is not " + unclaimed[0].Expected
+		cr.Because += ": " + strings.TrimPrefix(unclaimed[0].What, "body ") + " " + unclaimed[0].Expected
 	}
 	return false
 }

@@ -19,18 +19,19 @@ type Doer interface {
 }
 
 const (
-	stepTimeout = 15 * time.Second // for one request and its whole answer
-	maxAnswer   = 8 << 20          // bytes of an answer that are read
-	maxReported = 16 << 10         // bytes of a body that are reported
+	stepTimeout = 15 * time.Second
+	maxAnswer   = 8 << 20  // bytes of an answer that are read
+	maxReported = 16 << 10 // bytes of a body that are reported
 )
 
 // sender sends the requests of a run, with the tokens of its clients.
 type sender struct {
-	http   Doer
-	target Target
-	now    func() time.Time
-	redact *redactor
-	tokens map[string]token // by client and what its scopes leave out
+	http    Doer
+	target  Target
+	now     func() time.Time
+	timeout time.Duration
+	redact  *redactor
+	tokens  map[string]token // by client and what its scopes leave out
 }
 
 type token struct {
@@ -54,7 +55,7 @@ func (e errNotOffered) Error() string { return "the preset does not give " + e.w
 
 // send makes the request. What goes wrong on the way is part of the answer.
 func (s *sender) send(ctx context.Context, r request) (answer, time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	start := s.now()
 	got := s.exchange(ctx, r)
@@ -69,6 +70,8 @@ func (s *sender) exchange(ctx context.Context, r request) answer {
 	if r.withhold {
 		never, hold := io.Pipe()
 		defer hold.Close()
+		// The transport waits for the body even when its time is over.
+		defer context.AfterFunc(ctx, func() { hold.CloseWithError(ctx.Err()) })()
 		body = never
 	} else if r.body != nil {
 		body = strings.NewReader(string(r.body))
