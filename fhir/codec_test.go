@@ -274,6 +274,25 @@ func TestSoundResourcesAreTaken(t *testing.T) {
 	}
 }
 
+func TestIdAndExtensionsOfAReferenceAreKept(t *testing.T) {
+	t.Parallel()
+	for _, reference := range []string{"Patient/1", "Patient/1/_history/2", "#a", "https://a.example/Patient/1"} {
+		json := `{"resourceType":"ServiceRequest","contained":[{"resourceType":"Patient","id":"a"}],"status":"active","intent":"order",` +
+			`"subject":{"reference":"` + reference + `","_reference":{"id":"x","extension":[{"url":"u:a","valueCode":"b"}]}}}`
+		r, err := Unmarshal([]byte(json))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := Marshal(r.Proto)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(got) != json {
+			t.Errorf("Marshal = %s\nwant      %s", got, json)
+		}
+	}
+}
+
 func TestUnmarshalTypeNamesWhatIsNeeded(t *testing.T) {
 	t.Parallel()
 	if _, err := UnmarshalType([]byte(request(``)), "ServiceRequest"); err != nil {
