@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"caselink.example/fhir"
 	"caselink.example/fhir/workflow"
@@ -232,14 +233,15 @@ func lockReferralOf(ctx context.Context, conn *pgx.Conn, scope fhir.Scope, caseI
 	var cur workflow.Current
 	var referral, task uuid.UUID
 	var doc []byte
+	key := pgtype.UUID{Bytes: caseID, Valid: true}
 	b := &Batch{role: " -- " + string(scope.Role)}
 	b.b.Queue("begin")
 	b.b.Queue(Scoped, scopeArgs(scope)...)
-	b.Queue(lockReferral, caseID).QueryRow(func(row pgx.Row) error {
+	b.Queue(lockReferral, key).QueryRow(func(row pgx.Row) error {
 		r := &cur.Referral
 		return row.Scan(&r.Holder, &referral, &r.Service, &r.Practice, &r.Seq, &r.CorrelationID)
 	})
-	b.Queue(selectCase, caseID).QueryRow(func(row pgx.Row) error {
+	b.Queue(selectCase, key).QueryRow(func(row pgx.Row) error {
 		return row.Scan(&task, &cur.Task.Version, &doc)
 	})
 	if err := conn.SendBatch(ctx, &b.b).Close(); err != nil {
@@ -277,14 +279,14 @@ func needs(c cases.Case) []string {
 	return out
 }
 
-// parse reads an id that this program made.
-func parse(id string) uuid.UUID { return uuid.MustParse(id) }
+// parse reads an id that this program made. pgx encodes its own type of UUID without
+// a detour through text.
+func parse(id string) pgtype.UUID { return pgtype.UUID{Bytes: uuid.MustParse(id), Valid: true} }
 
 // optional is an id or null.
-func optional(id string) *uuid.UUID {
+func optional(id string) pgtype.UUID {
 	if id == "" {
-		return nil
+		return pgtype.UUID{}
 	}
-	u := parse(id)
-	return &u
+	return parse(id)
 }

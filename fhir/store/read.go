@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"caselink.example/fhir"
 	"caselink.example/fhir/workflow"
@@ -25,26 +26,26 @@ const selectVersion = `select version, last_updated, content from caselink.versi
 // Read returns the latest version of a resource and keeps the audit record of it, in
 // one round trip. What the scope may not see is fhir.IssueNotFound.
 func (db *DB) Read(ctx context.Context, scope fhir.Scope, resourceType, id string, audit workflow.Audit) (fhir.Stored, error) {
-	return db.read(ctx, scope, resourceType, id, audit, func(b *Batch, u uuid.UUID) *pgx.QueuedQuery {
+	return db.read(ctx, scope, resourceType, id, audit, func(b *Batch, u pgtype.UUID) *pgx.QueuedQuery {
 		return b.Queue(selectLatest, resourceType, u)
 	})
 }
 
 // ReadVersion returns one version of a resource, as Read does.
 func (db *DB) ReadVersion(ctx context.Context, scope fhir.Scope, resourceType, id string, version int, audit workflow.Audit) (fhir.Stored, error) {
-	return db.read(ctx, scope, resourceType, id, audit, func(b *Batch, u uuid.UUID) *pgx.QueuedQuery {
+	return db.read(ctx, scope, resourceType, id, audit, func(b *Batch, u pgtype.UUID) *pgx.QueuedQuery {
 		return b.Queue(selectVersion, resourceType, u, version)
 	})
 }
 
-func (db *DB) read(ctx context.Context, scope fhir.Scope, resourceType, id string, audit workflow.Audit, query func(*Batch, uuid.UUID) *pgx.QueuedQuery) (fhir.Stored, error) {
+func (db *DB) read(ctx context.Context, scope fhir.Scope, resourceType, id string, audit workflow.Audit, query func(*Batch, pgtype.UUID) *pgx.QueuedQuery) (fhir.Stored, error) {
 	u, err := uuid.Parse(id)
 	if err != nil || u.String() != id {
 		return fhir.Stored{}, fhir.Errorf(fhir.IssueNotFound, "not found")
 	}
 	s := fhir.Stored{Type: resourceType, Meta: fhir.Meta{ID: id}}
 	b := NewBatch(scope)
-	query(b, u).QueryRow(func(row pgx.Row) error { return row.Scan(&s.Version, &s.LastUpdated, &s.JSON) })
+	query(b, pgtype.UUID{Bytes: u, Valid: true}).QueryRow(func(row pgx.Row) error { return row.Scan(&s.Version, &s.LastUpdated, &s.JSON) })
 	queueAudit(b, scope, audit)
 	return s, db.Send(ctx, "read resource", b)
 }
@@ -57,8 +58,8 @@ func (db *DB) Case(ctx context.Context, scope fhir.Scope, id string) (cases.Case
 	}
 	var doc []byte
 	b := NewBatch(scope)
-	b.Queue(`select doc from caselink.cases where id = $1`, u).QueryRow(func(row pgx.Row) error { return row.Scan(&doc) })
-	b.Queue(auditCaseRead, append(callerArgs(db.Now(), scope), u)...)
+	b.Queue(`select doc from caselink.cases where id = $1`, pgtype.UUID{Bytes: u, Valid: true}).QueryRow(func(row pgx.Row) error { return row.Scan(&doc) })
+	b.Queue(auditCaseRead, append(callerArgs(db.Now(), scope), pgtype.UUID{Bytes: u, Valid: true})...)
 	if err := db.Send(ctx, "read case", b); err != nil {
 		return cases.Case{}, err
 	}
@@ -113,7 +114,7 @@ func (db *DB) Cases(ctx context.Context, scope fhir.Scope, f CaseFilter) ([]case
 	page := []cases.Case{}
 	var next string
 	b := NewBatch(scope)
-	b.Queue(selectCases, f.Status, f.Need, f.Service, f.ChangedSince, after, afterID, limit+1).Query(func(rows pgx.Rows) error {
+	b.Queue(selectCases, f.Status, f.Need, f.Service, f.ChangedSince, after, pgtype.UUID{Bytes: afterID, Valid: true}, limit+1).Query(func(rows pgx.Rows) error {
 		var id uuid.UUID
 		var received time.Time
 		for rows.Next() {
@@ -193,7 +194,7 @@ func (db *DB) CaseEvents(ctx context.Context, scope fhir.Scope, id string) ([]Ca
 	}
 	events := []CaseEvent{}
 	b := NewBatch(scope)
-	b.Queue(selectCaseEvents, u).Query(func(rows pgx.Rows) error {
+	b.Queue(selectCaseEvents, pgtype.UUID{Bytes: u, Valid: true}).Query(func(rows pgx.Rows) error {
 		for rows.Next() {
 			e, err := scanEvent(rows)
 			if err != nil {
@@ -203,7 +204,7 @@ func (db *DB) CaseEvents(ctx context.Context, scope fhir.Scope, id string) ([]Ca
 		}
 		return rows.Err()
 	})
-	b.Queue(auditCaseRead, append(callerArgs(db.Now(), scope), u)...)
+	b.Queue(auditCaseRead, append(callerArgs(db.Now(), scope), pgtype.UUID{Bytes: u, Valid: true})...)
 	if err := db.Send(ctx, "list events", b); err != nil {
 		return nil, err
 	}

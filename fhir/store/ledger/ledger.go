@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"caselink.example/connectors/delivery"
 	"caselink.example/fhir"
@@ -99,10 +100,10 @@ func (l *Ledger) readBodies(ctx context.Context, items []delivery.Item) error {
 	}
 	for holder, indexes := range byHolder {
 		var types []string
-		var ids []uuid.UUID
+		var ids []pgtype.UUID
 		var versions []int32
 		for _, i := range indexes {
-			types, ids, versions = append(types, items[i].ResourceType), append(ids, uuid.MustParse(items[i].ResourceID)), append(versions, int32(items[i].Version))
+			types, ids, versions = append(types, items[i].ResourceType), append(ids, key16(items[i].ResourceID)), append(versions, int32(items[i].Version))
 		}
 		bodies := map[key][]byte{}
 		b := store.NewBatch(fhir.Scope{Role: fhir.RoleCourier, Holder: holder})
@@ -158,7 +159,7 @@ const settle = `with verdict as (
 // Settle records what came of attempts, in one round trip.
 func (l *Ledger) Settle(ctx context.Context, settlements []delivery.Settlement) error {
 	var holders, destinations, verdicts, reasons, etags []string
-	var referrals []uuid.UUID
+	var referrals []pgtype.UUID
 	var ns, fences []int64
 	var statuses []int32
 	var nexts []time.Time
@@ -168,7 +169,7 @@ func (l *Ledger) Settle(ctx context.Context, settlements []delivery.Settlement) 
 		if !s.RetryAt.IsZero() {
 			next = s.RetryAt
 		}
-		holders, referrals, destinations = append(holders, s.Item.Holder), append(referrals, uuid.MustParse(s.Item.Referral)), append(destinations, s.Item.Destination)
+		holders, referrals, destinations = append(holders, s.Item.Holder), append(referrals, key16(s.Item.Referral)), append(destinations, s.Item.Destination)
 		ns, fences = append(ns, s.Item.N), append(fences, s.Item.Fence)
 		verdicts, reasons = append(verdicts, string(s.Verdict)), append(reasons, s.Reason)
 		statuses, etags, nexts = append(statuses, int32(s.Receipt.Status)), append(etags, s.Receipt.ETag), append(nexts, next)
@@ -177,3 +178,6 @@ func (l *Ledger) Settle(ctx context.Context, settlements []delivery.Settlement) 
 	b.Queue(settle, holders, referrals, destinations, ns, fences, verdicts, reasons, statuses, etags, nexts, now)
 	return l.DB.Send(ctx, "settle what was owed", b)
 }
+
+// key16 is an id as pgx encodes it without a detour through text.
+func key16(id string) pgtype.UUID { return pgtype.UUID{Bytes: uuid.MustParse(id), Valid: true} }
