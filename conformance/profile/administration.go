@@ -1,7 +1,5 @@
 package profile
 
-import "caselink.example/fhir"
-
 // administration are the rules of people, organisations, places and appointments.
 var administration = map[string][]rule{
 	"Appointment": {
@@ -30,9 +28,4 @@ var administration = map[string][]rule{
 	"Patient.contact": {
 		shall("pat-1", has("name", "telecom", "address", "organization"), "a contact has a name, a telecom, an address or an organisation"),
 	},
-}
-
-// both reports whether all of the names are there.
-func both(names ...string) predicate {
-	return func(n fhir.Node) bool { return count(n, names) == len(names) }
 }

@@ -15,8 +15,8 @@ var bundles = map[string][]rule{
 		find("bdl-3", presence("request", "batch", "transaction", "history"), "a request in each entry of a batch, transaction or history, and in no other Bundle"),
 		find("bdl-4", presence("response", "batch-response", "transaction-response", "history"), "a response in each entry of a batch-response, transaction-response or history, and in no other Bundle"),
 		find("bdl-7", fullURLTwice, "a fullUrl that no other entry has, or another meta.versionId"),
-		shall("bdl-9", when(is("type", "document"), func(n fhir.Node) bool { return count(n.Get("identifier"), []string{"system", "value"}) == 2 }), "a document has an identifier with system and value"),
-		shall("bdl-10", when(is("type", "document"), func(n fhir.Node) bool { return n.Get("timestamp").HasValue() }), "a document has a timestamp"),
+		shall("bdl-9", when(is("type", "document"), of("identifier", both("system", "value"))), "a document has an identifier with system and value"),
+		shall("bdl-10", when(is("type", "document"), of("timestamp", fhir.Node.HasValue)), "a document has a timestamp"),
 		shall("bdl-11", when(is("type", "document"), startsWith("Composition")), "a document starts with its Composition"),
 		shall("bdl-12", when(is("type", "message"), startsWith("MessageHeader")), "a message starts with its MessageHeader"),
 		find("bundle-link", linkTwice, "one link of each of self, first, previous, next and last").as(fhir.IssueValue),
@@ -124,13 +124,28 @@ func idAgrees(entry fhir.Node) bool {
 	return strings.HasSuffix(url, "/"+id)
 }
 
-// appendURNs adds the fullUrls of the Bundle that are URNs to those of the Bundles around it.
-func appendURNs(around []string, n fhir.Node) []string {
-	urns := append([]string{}, around...)
+// surroundings are the Bundles that a resource stands in, from the nearest outwards.
+type surroundings struct {
+	urns  map[string]bool // the fullUrls that are URNs
+	outer *surroundings
+}
+
+func surroundingsOf(n fhir.Node, outer *surroundings) *surroundings {
+	s := &surroundings{urns: map[string]bool{}, outer: outer}
 	for entry := range n.All("entry") {
 		if url := entry.Get("fullUrl").Text(); strings.HasPrefix(url, "urn:") {
-			urns = append(urns, url)
+			s.urns[url] = true
 		}
 	}
-	return urns
+	return s
+}
+
+// has reports whether an entry of one of the Bundles has the fullUrl.
+func (s *surroundings) has(url string) bool {
+	for ; s != nil; s = s.outer {
+		if s.urns[url] {
+			return true
+		}
+	}
+	return false
 }

@@ -1,10 +1,6 @@
 package profile
 
-import (
-	"strings"
-
-	"caselink.example/fhir"
-)
+import "caselink.example/fhir"
 
 const (
 	allergyVerification = "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification"
@@ -58,47 +54,14 @@ var (
 
 // valueOnce: where there is a value, no component repeats a coding of the Observation.
 func valueOnce(n fhir.Node) bool {
-	if !n.Get("value").Exists() {
+	component := n.Get("component")
+	if !component.Exists() || !n.Get("value").Exists() {
 		return true
 	}
-	for component := range n.All("component") {
-		for coding := range component.Get("code").All("coding") {
-			for own := range n.Get("code").All("coding") {
-				if same(coding, own) {
-					return false
-				}
-			}
-		}
+	own := map[string]bool{}
+	for coding := range n.Get("code").All("coding") {
+		own[spelling(coding)] = true
 	}
-	return true
-}
-
-// refersTo reports whether the child refers to a resource of the type, or does not say
-// what it refers to.
-func refersTo(name, typ string) predicate {
-	return func(n fhir.Node) bool {
-		reference := n.Get(name)
-		if said := reference.Get("type").Text(); said != "" {
-			return said == typ
-		}
-		text := reference.Get("reference").Text()
-		if id, ok := strings.CutPrefix(text, "#"); ok {
-			for contained := range outermost(n).All("contained") {
-				if contained.Get("id").Text() == id {
-					return contained.Type() == typ
-				}
-			}
-			return true
-		}
-		return text == "" || strings.Contains(text, ":") || strings.HasPrefix(text, typ+"/")
-	}
-}
-
-// outermost is the resource that contains the element's own, or that is it.
-func outermost(n fhir.Node) fhir.Node {
-	r := n.Resource()
-	if r.Name() == "contained" {
-		return r.Parent()
-	}
-	return r
+	repeats := func(coding fhir.Node) bool { return own[spelling(coding)] }
+	return every("component", of("code", every("coding", not(repeats))))(n)
 }

@@ -2,7 +2,9 @@ package profile
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"caselink.example/fhir"
@@ -48,27 +50,15 @@ func notAfter(a, b string) bool {
 	return a[:day] < b[:day] || a == b
 }
 
-// same reports whether two elements are equal as FHIRPath's = has it: the same type,
-// value and children, whatever their order.
-func same(a, b fhir.Node) bool {
-	if a.Type() != b.Type() || a.HasValue() != b.HasValue() || a.Text() != b.Text() {
-		return false
+// spelling is one text for all elements that are equal as FHIRPath's = has it: the same
+// type, value and children, whatever the order of their names.
+func spelling(n fhir.Node) string {
+	var children []string
+	for child := range n.Children() {
+		children = append(children, strconv.Quote(child.Name())+spelling(child))
 	}
-	return within(a, b) && within(b, a)
-}
-
-// within reports whether each child of a has its equal in b.
-func within(a, b fhir.Node) bool {
-	for child := range a.Children() {
-		found := false
-		for other := range b.All(child.Name()) {
-			found = found || same(child, other)
-		}
-		if !found {
-			return false
-		}
-	}
-	return true
+	slices.Sort(children)
+	return n.Type() + strconv.Quote(n.Text()) + "(" + strings.Join(children, ",") + ")"
 }
 
 // repeats returns the elements whose text an earlier one has.

@@ -1,7 +1,6 @@
 package profile
 
 import (
-	"slices"
 	"strings"
 
 	"caselink.example/fhir"
@@ -11,8 +10,8 @@ import (
 // at them. https://hl7.org/fhir/R4/references.html#contained
 type locals struct {
 	contained []container
-	inside    *container // the contained resource that is being walked
-	pointers  []string   // the ids in "#id"
+	inside    *container      // the contained resource that is being walked
+	pointers  map[string]bool // the ids in "#id"
 }
 
 type container struct {
@@ -31,7 +30,10 @@ func (l *locals) leave() { l.inside = nil }
 func (l *locals) point(id string) {
 	switch {
 	case id != "":
-		l.pointers = append(l.pointers, id)
+		if l.pointers == nil {
+			l.pointers = map[string]bool{}
+		}
+		l.pointers[id] = true
 	case l.inside != nil:
 		l.inside.points = true
 	}
@@ -42,7 +44,7 @@ func (l *locals) point(id string) {
 func (l *locals) unreferenced() []fhir.Node {
 	var alone []fhir.Node
 	for _, c := range l.contained {
-		if !c.points && !slices.Contains(l.pointers, c.node.Get("id").Text()) {
+		if !c.points && !l.pointers[c.node.Get("id").Text()] {
 			alone = append(alone, c.node)
 		}
 	}
@@ -64,7 +66,7 @@ func (w *walk) point(n fhir.Node) {
 	switch {
 	case strings.HasPrefix(text, "#"):
 		w.local.point(text[1:])
-	case w.urns != nil && n.Parent().Type() == "Reference" && strings.HasPrefix(text, "urn:uuid:") && !slices.Contains(w.urns, text):
+	case w.around != nil && n.Parent().Type() == "Reference" && strings.HasPrefix(text, "urn:uuid:") && !w.around.has(text):
 		w.report(&unresolved, n)
 	}
 }
@@ -73,8 +75,8 @@ var dom3 = shall("dom-3", nil, "a contained resource is referred to from within 
 
 // containedResource is what a contained resource may not have.
 var containedResource = &shape{rules: []rule{
-	shall("dom-4", not(func(n fhir.Node) bool { return has("versionId", "lastUpdated")(n.Get("meta")) }), "a contained resource has no version: leave out meta.versionId and meta.lastUpdated"),
-	shall("dom-5", not(func(n fhir.Node) bool { return has("security")(n.Get("meta")) }), "a contained resource has no security labels of its own: put them on the resource that contains it"),
+	shall("dom-4", of("meta", lacks("versionId", "lastUpdated")), "a contained resource has no version: leave out meta.versionId and meta.lastUpdated"),
+	shall("dom-5", of("meta", lacks("security")), "a contained resource has no security labels of its own: put them on the resource that contains it"),
 	shall("contained-id", has("id"), "a contained resource has an id, for it is referred to by #id"),
 }}
 
@@ -90,7 +92,9 @@ func badLanguage(n fhir.Node) []fhir.Node {
 	return nil
 }
 
+func isContained(n fhir.Node) bool { return n.Name() == "contained" }
+
 // domainResource is what every resource with a narrative keeps.
 var domainResource = &shape{rules: []rule{
-	should("dom-6", either(func(n fhir.Node) bool { return n.Name() == "contained" }, func(n fhir.Node) bool { return n.Get("text", "div").Exists() }), "a resource should have a narrative (text) for people"),
+	should("dom-6", either(isContained, of("text", has("div"))), "a resource should have a narrative (text) for people"),
 }}

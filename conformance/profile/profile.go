@@ -12,16 +12,17 @@ import (
 	"caselink.example/fhir"
 )
 
-// maxFaults bounds what one resource can make us write; an OperationOutcome shows fewer.
+// maxFaults bounds how many faults, and how many warnings, one resource can make us
+// write; an OperationOutcome shows fewer.
 const maxFaults = 2 * fhir.MaxIssues
 
 // Validate reports every rule of FHIR R4 that the resource breaks, each at its FHIRPath
-// with the key that the specification prints. A Warning is no reason to refuse; a valid
-// resource without narrative has one (dom-6).
+// with the key that the specification prints; the warnings come last. A Warning is no
+// reason to refuse; a valid resource without narrative has one (dom-6).
 func Validate(r fhir.Resource) fhir.Errors {
 	w := walk{}
 	w.element(r.Root, nil)
-	return w.faults
+	return append(w.faults, w.warnings...)
 }
 
 // Check reads one resource from JSON and validates it: the one verdict that intake,
@@ -53,9 +54,10 @@ func check(raw []byte, unmarshal func([]byte) (fhir.Resource, error), inspect fu
 
 // walk visits each element of a resource once.
 type walk struct {
-	faults fhir.Errors
-	local  *locals  // the contained resources of the resource that is being walked
-	urns   []string // the fullUrls that are URNs, of the Bundles around; nil outside a Bundle
+	faults   fhir.Errors
+	warnings fhir.Errors
+	local    *locals       // the contained resources of the resource that is being walked
+	around   *surroundings // nil outside a Bundle
 }
 
 // element checks n by the rules of its type and by those of its place. place is nil
@@ -86,7 +88,7 @@ func (w *walk) resource(n fhir.Node, own *shape) {
 	default:
 		w.apply(domainResource, n)
 	}
-	if n.Name() == "contained" {
+	if isContained(n) {
 		w.local.enter(n)
 		w.apply(containedResource, n)
 		w.children(n, own, nil)
@@ -96,13 +98,13 @@ func (w *walk) resource(n fhir.Node, own *shape) {
 	outer := *w
 	w.local = &locals{}
 	if n.Type() == "Bundle" {
-		w.urns = appendURNs(w.urns, n)
+		w.around = surroundingsOf(n, w.around)
 	}
 	w.children(n, own, nil)
 	for _, c := range w.local.unreferenced() {
 		w.report(&dom3, c)
 	}
-	w.local, w.urns = outer.local, outer.urns
+	w.local, w.around = outer.local, outer.around
 }
 
 func (w *walk) apply(s *shape, n fhir.Node) {
@@ -122,9 +124,13 @@ func (w *walk) apply(s *shape, n fhir.Node) {
 }
 
 func (w *walk) report(r *rule, at fhir.Node) {
-	if len(w.faults) < maxFaults {
+	to := &w.faults
+	if r.warning {
+		to = &w.warnings
+	}
+	if len(*to) < maxFaults {
 		e := fhir.Errorf(r.code, "%s", r.right).At(at.Path()).Breaks(r.key)
 		e.Warning = r.warning
-		w.faults = append(w.faults, e)
+		*to = append(*to, e)
 	}
 }

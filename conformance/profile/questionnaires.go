@@ -27,7 +27,7 @@ var questionnaires = map[string][]rule{
 		shall("que-13", either(is("repeats", "true"), atMost(1, "initial")), "several initial values for a repeating item only"),
 	},
 	"Questionnaire.item.enableWhen": {
-		shall("que-7", when(is("operator", "exists"), func(n fhir.Node) bool { return n.Get("answer").Type() == "boolean" }), "the answer to exists is a boolean"),
+		shall("que-7", when(is("operator", "exists"), of("answer", func(n fhir.Node) bool { return n.Type() == "boolean" })), "the answer to exists is a boolean"),
 	},
 	"QuestionnaireResponse.item": {
 		shall("qrs-1", atMostOne("answer", "item"), "nested items beneath the item or beneath its answers, not both"),

@@ -129,6 +129,16 @@ func together(names ...string) predicate {
 	return func(n fhir.Node) bool { c := count(n, names); return c == 0 || c == len(names) }
 }
 
+// both reports whether all of the names are there.
+func both(names ...string) predicate {
+	return func(n fhir.Node) bool { return count(n, names) == len(names) }
+}
+
+// of asks p of the child, which may be none.
+func of(name string, p predicate) predicate {
+	return func(n fhir.Node) bool { return p(n.Get(name)) }
+}
+
 // count is how many of the names have a child; a list counts once.
 func count(n fhir.Node, names []string) int {
 	c := 0

@@ -107,8 +107,17 @@ func TestFaultsAreBounded(t *testing.T) {
 	t.Parallel()
 	items := strings.Repeat(`{"linkId":"1","type":"group"},`, 500)
 	_, es := Check([]byte(`{"resourceType":"Questionnaire","status":"draft","item":[` + strings.TrimSuffix(items, ",") + `]}`))
-	if len(es) != maxFaults {
-		t.Errorf("got %d faults, want %d", len(es), maxFaults)
+	if len(es) != maxFaults+1 || !es[maxFaults].Warning {
+		t.Errorf("got %d faults, want %d and a warning", len(es), maxFaults)
+	}
+}
+
+func TestWarningsHideNoFault(t *testing.T) {
+	t.Parallel()
+	plain := strings.Repeat(`{"resource":{"resourceType":"Patient","active":true}},`, maxFaults+1)
+	_, es := Check([]byte(`{"resourceType":"Bundle","type":"collection","entry":[` + plain + `{"resource":{"resourceType":"Organization","active":true}}]}`))
+	if len(es) == 0 || es[0].Rule != "org-1" {
+		t.Errorf("got %v, want org-1 first", es)
 	}
 }
 
@@ -180,4 +189,19 @@ func verdictOf(es fhir.Errors) []string {
 	}
 	slices.Sort(said)
 	return said
+}
+
+// An Observation whose codings are extended thirty levels deep would take years if each
+// level was compared with each.
+func TestDeepCodingsAreComparedOnce(t *testing.T) {
+	t.Parallel()
+	deep := `"valueString":"a"`
+	for range 28 {
+		deep = `"extension":[{"url":"http://example.org/x",` + deep + `}]`
+	}
+	coding := `{"coding":[{` + deep + `}]}`
+	es := validate(t, `{"resourceType":"Observation","status":"final","code":`+coding+`,"valueInteger":1,"component":[{"code":`+coding+`}]}`)
+	if !breaks(es, "obs-7", "Observation") {
+		t.Errorf("got %v, want obs-7", es)
+	}
 }
