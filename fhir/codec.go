@@ -12,7 +12,8 @@ func Unmarshal(raw []byte) (Resource, error) {
 	if err != nil {
 		return Resource{}, err
 	}
-	return Resource{Type: root.Type(), Proto: decode(root).Interface(), JSON: raw, Root: root}, nil
+	m, contained := decodeKeeping(root)
+	return Resource{Type: root.Type(), Proto: m.Interface(), contained: contained, JSON: raw, Root: root}, nil
 }
 
 // UnmarshalType is Unmarshal for a place that takes one type of resource only.

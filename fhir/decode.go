@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	dtpb "github.com/google/fhir/go/proto/google/fhir/proto/r4/core/datatypes_go_proto"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/anypb"
 )
@@ -15,18 +16,27 @@ import (
 // an Any of a ContainedResource. It cannot fail, for the check has decided.
 func decode(resource Node) protoreflect.Message {
 	m := resource.node().of.message.New()
-	decodeChildren(resource, m)
+	decodeChildren(resource, m, nil)
 	return m
 }
 
-func decodeChildren(n Node, m protoreflect.Message) {
+// decodeKeeping is decode that also returns the contained resources, unpacked.
+func decodeKeeping(resource Node) (m protoreflect.Message, contained []proto.Message) {
+	m = resource.node().of.message.New()
+	decodeChildren(resource, m, &contained)
+	return m, contained
+}
+
+// decodeChildren fills m with what n has, and adds resources in an Any to contained
+// unless that is nil.
+func decodeChildren(n Node, m protoreflect.Message, contained *[]proto.Message) {
 	for child := range n.Children() {
 		e := child.node().element
 		in, f := m, e.field
 		if e.choice != nil {
 			in, f = m.Mutable(f).Message(), e.choice
 		}
-		v := protoreflect.ValueOfMessage(decodeElement(child, e))
+		v := protoreflect.ValueOfMessage(decodeElement(child, e, contained))
 		if f.IsList() {
 			in.Mutable(f).List().Append(v)
 		} else {
@@ -35,25 +45,29 @@ func decodeChildren(n Node, m protoreflect.Message) {
 	}
 }
 
-func decodeElement(n Node, e *element) protoreflect.Message {
+func decodeElement(n Node, e *element, contained *[]proto.Message) protoreflect.Message {
 	switch {
 	case e.of == anyResource:
-		return decodeContained(n, e)
+		return decodeContained(n, e, contained)
 	case e.of.primitive != notPrimitive:
 		return decodePrimitive(n)
 	}
 	m := e.of.message.New()
-	decodeChildren(n, m)
+	decodeChildren(n, m, nil)
 	if r, ok := m.Interface().(*dtpb.Reference); ok {
 		typeReference(r)
 	}
 	return m
 }
 
-func decodeContained(n Node, e *element) protoreflect.Message {
-	c := contain(decode(n))
+func decodeContained(n Node, e *element, contained *[]proto.Message) protoreflect.Message {
+	inner := decode(n)
+	c := contain(inner)
 	if e.field.Message().Name() == "ContainedResource" {
 		return c.ProtoReflect()
+	}
+	if contained != nil {
+		*contained = append(*contained, inner.Interface())
 	}
 	return must(anypb.New(c)).ProtoReflect() // valid UTF-8 always marshals
 }
@@ -62,13 +76,13 @@ func decodePrimitive(n Node) protoreflect.Message {
 	s := n.node().of
 	if !n.HasValue() {
 		m := s.message.New()
-		decodeChildren(n, m)
+		decodeChildren(n, m, nil)
 		m.Mutable(s.extension).List().Append(protoreflect.ValueOfMessage(noValue().ProtoReflect()))
 		return m
 	}
 	m := s.newPrimitive(n.Text())
 	if n.node().pair != 0 {
-		decodeChildren(n, m)
+		decodeChildren(n, m, nil)
 	}
 	return m
 }

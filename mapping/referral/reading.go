@@ -5,7 +5,6 @@ import (
 
 	cpb "github.com/google/fhir/go/proto/google/fhir/proto/r4/core/codes_go_proto"
 	dtpb "github.com/google/fhir/go/proto/google/fhir/proto/r4/core/datatypes_go_proto"
-	bcrpb "github.com/google/fhir/go/proto/google/fhir/proto/r4/core/resources/bundle_and_contained_resource_go_proto"
 	srpb "github.com/google/fhir/go/proto/google/fhir/proto/r4/core/resources/service_request_go_proto"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -43,19 +42,9 @@ type fault struct {
 	err     *fhir.Error
 }
 
-// hold unpacks the contained resources, in their order, and adds the linked ones.
-func (r *reading) hold(linked []Linked) error {
-	for _, packed := range r.request.GetContained() {
-		box := &bcrpb.ContainedResource{}
-		if err := packed.UnmarshalTo(box); err != nil {
-			return fhir.Errorf(fhir.IssueStructure, "a contained resource is unreadable").At("ServiceRequest.contained").Because(err)
-		}
-		m := box.ProtoReflect()
-		field := m.WhichOneof(contained)
-		if field == nil {
-			return fhir.Errorf(fhir.IssueStructure, "a contained resource is empty").At("ServiceRequest.contained")
-		}
-		resource := m.Get(field).Message().Interface()
+// hold takes the contained resources, in their order, and adds the linked ones.
+func (r *reading) hold(contained []proto.Message, linked []Linked) {
+	for _, resource := range contained {
 		id := resource.(interface{ GetId() *dtpb.Id }).GetId().GetValue()
 		r.held = append(r.held, held{reference: "#" + id, resource: resource})
 	}
@@ -66,10 +55,7 @@ func (r *reading) hold(linked []Linked) error {
 		}
 		r.held = append(r.held, held{reference: l.Reference, path: path, resource: l.Resource.Proto})
 	}
-	return nil
 }
-
-var contained = (&bcrpb.ContainedResource{}).ProtoReflect().Descriptor().Oneofs().ByName("oneof_resource")
 
 // resolve finds the resource that a reference leads to; nil for none that is held.
 func (r *reading) resolve(ref *dtpb.Reference) proto.Message {

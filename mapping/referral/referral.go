@@ -44,9 +44,7 @@ func FromFHIR(r fhir.Resource, linked ...Linked) (Referral, error) {
 		return Referral{}, fhir.Errorf(fhir.IssueInvalid, "a referral is a ServiceRequest, not a %s", r.Type).At(r.Type)
 	}
 	in := &reading{request: request, claims: make([]claim, 0, 96)}
-	if err := in.hold(linked); err != nil {
-		return Referral{}, err
-	}
+	in.hold(r.Contained(), linked)
 	in.out.Case.Status = cases.Received
 	in.rules()
 	in.what()
