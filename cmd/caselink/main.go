@@ -38,6 +38,7 @@ var verbs = []verb{
 	{"simulate", simulateHelp, runSimulate},
 	{"postgres", postgresHelp, runPostgres},
 	{"validate", validateHelp, runValidate},
+	{"conformance", conformanceHelp, runConformance},
 	{"version", versionHelp, runVersion},
 }
 

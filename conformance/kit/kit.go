@@ -144,7 +144,8 @@ var legend = map[Verdict]string{
 }
 
 // close counts the checks and draws the verdict of the whole: fail before blocked
-// before pass. A run in which nothing passed proves nothing, and is blocked.
+// before pass. A run that passed no more than it could not check proves nothing, and
+// is blocked.
 func (r *Report) close(finished time.Time) {
 	r.Finished, r.Legend, r.Counts = finished, legend, map[Verdict]int{}
 	for _, v := range Verdicts {
@@ -154,7 +155,7 @@ func (r *Report) close(finished time.Time) {
 	switch {
 	case r.Counts[Fail] > 0:
 		r.Verdict = Fail
-	case r.Counts[Blocked] > 0 || r.Counts[Pass] == 0:
+	case r.Counts[Blocked] > 0 || r.Counts[Pass] <= r.Counts[NotChecked]:
 		r.Verdict = Blocked
 	default:
 		r.Verdict = Pass

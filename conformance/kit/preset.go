@@ -129,6 +129,16 @@ func DevPreset(data string) (Preset, error) {
 	return p, nil
 }
 
+// Has reports whether the preset tells how to reach the target with the FHIR base.
+func (p Preset) Has(base string) bool {
+	base = strings.TrimSuffix(base, "/")
+	known := []string{p.FHIRBase}
+	for _, c := range p.Clients {
+		known = append(known, c.GPSystem)
+	}
+	return slices.Contains(known, base)
+}
+
 // Target is the preset seen from one practice, for one role. base and client, where
 // given, come before what the preset says.
 func (p Preset) Target(role, base, client string) (Target, error) {

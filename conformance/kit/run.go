@@ -211,15 +211,13 @@ func (r *run) check(ctx context.Context, c Check) (CheckReport, error) {
 func (r *run) ready(c Check, cr *CheckReport) bool {
 	for _, id := range c.dependsOn() {
 		before := r.reports[id]
-		switch before.Verdict {
-		case Pass:
+		if before.Verdict == Pass {
 			continue
-		case Fail:
-			cr.Verdict, cr.BlockedBy, cr.Because = Blocked, id, "it depends on "+id+", which failed"
-		case Blocked:
-			cr.Verdict, cr.BlockedBy, cr.Because = Blocked, before.BlockedBy, "it depends on "+id+", which is blocked by "+before.BlockedBy
-		default:
-			cr.Verdict, cr.Because = before.Verdict, "it depends on "+id+": "+before.Because
+		}
+		root := r.reports[cmp.Or(before.BlockedBy, id)]
+		cr.BlockedBy, cr.Verdict, cr.Because = root.ID, root.Verdict, "it depends on "+root.ID+": "+root.Because
+		if root.Verdict == Fail {
+			cr.Verdict, cr.Because = Blocked, "it depends on "+root.ID+", which failed"
 		}
 		return false
 	}

@@ -76,7 +76,7 @@ func TestVerdictsSayWhatHappened(t *testing.T) {
 		"good":             "pass: ",
 		"bad":              "fail: step 1: status: expected 201, got 200",
 		"behind-bad":       "blocked: it depends on bad, which failed",
-		"behind-blocked":   "blocked: it depends on behind-bad, which is blocked by bad",
+		"behind-blocked":   "blocked: it depends on bad, which failed",
 		"twin-bad":         "blocked: it depends on bad, which failed",
 		"unclaimed":        `not-applicable: the CapabilityStatement does not claim it: format contains "xml"`,
 		"claimed":          "pass: ",
@@ -111,7 +111,8 @@ func TestExitCodes(t *testing.T) {
 		want     int
 	}{
 		{[]Verdict{Pass, Pass}, ExitPass},
-		{[]Verdict{Pass, NotApplicable, NotChecked}, ExitPass},
+		{[]Verdict{Pass, Pass, NotApplicable, NotChecked}, ExitPass},
+		{[]Verdict{Pass, NotChecked}, ExitBlocked},
 		{[]Verdict{Pass, Blocked, Fail}, ExitFail},
 		{[]Verdict{Pass, Blocked}, ExitBlocked},
 		{[]Verdict{NotChecked}, ExitBlocked},

@@ -1,0 +1,229 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"caselink.example/conformance/kit"
+)
+
+const conformanceHelp = `caselink conformance: prove what a system promises, from outside
+
+  caselink conformance run                                     a running caselink dev
+  caselink conformance run --target URL --preset my.yaml       any adapter, URL is its FHIR base
+  caselink conformance run --role gp-system                    the GP system behind it
+  caselink conformance run --only write-back                   one group or check, and what it needs
+  caselink conformance list                                    every check
+  caselink conformance coverage                                every requirement and its checks
+
+run sends fictional referrals and moves their cases: never point it at a live service.
+With --out DIR it writes report.html, report.json, report.md, junit.xml and TestReport.json.
+
+Exit codes of run: 0 everything passed, 1 something failed, 2 the kit could not work,
+3 nothing failed but something was blocked.
+`
+
+func runConformance(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	parts := map[string]func(context.Context, []string, io.Writer, io.Writer) error{
+		"run": runConformanceRun, "list": runConformanceList, "coverage": runConformanceCoverage,
+	}
+	if len(args) > 0 && parts[args[0]] != nil {
+		return parts[args[0]](ctx, args[1:], stdout, stderr)
+	}
+	f := newFlags("conformance", conformanceHelp, stderr)
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	return f.misused()
+}
+
+// conformanceFlags are what a run is asked for.
+type conformanceFlags struct {
+	target, role, preset, data, client, out, seed string
+	only                                          []string
+}
+
+func parseConformance(args []string, stderr io.Writer) (conformanceFlags, error) {
+	var c conformanceFlags
+	f := newFlags("conformance", conformanceHelp, stderr)
+	f.StringVar(&c.target, "target", "", "the FHIR base `URL` of the system under test, when the preset has none")
+	f.StringVar(&c.role, "role", kit.RoleAdapter, "the `role` of the target: adapter or gp-system")
+	f.StringVar(&c.preset, "preset", "", "dev, or a YAML `file` that says how to reach the target")
+	f.StringVar(&c.data, "data", defaultData, "the `folder` of the caselink dev that is the target")
+	f.StringVar(&c.client, "client", "", "the preset's `client` that plays the practice")
+	f.StringVar(&c.out, "out", "", "the `folder` for the reports")
+	f.StringVar(&c.seed, "seed", "", "send the identifiers of an earlier run again")
+	f.Func("only", "an `id` of a check or group; may be repeated", func(id string) error {
+		c.only = append(c.only, strings.Split(id, ",")...)
+		return nil
+	})
+	_, err := f.parseArgs(args)
+	return c, err
+}
+
+func runConformanceRun(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	c, err := parseConformance(args, stderr)
+	if err != nil {
+		return err
+	}
+	report, err := c.run(ctx, stderr)
+	if err != nil {
+		fmt.Fprintf(stderr, "caselink conformance: %v\n", err)
+		return exitCode(kit.ExitKit)
+	}
+	printReport(stdout, report)
+	if c.out != "" {
+		if err := report.Write(c.out); err != nil {
+			fmt.Fprintf(stderr, "caselink conformance: %v\n", err)
+			return exitCode(kit.ExitKit)
+		}
+		fmt.Fprintf(stdout, "Reports are in %s\n", c.out)
+	}
+	if code := report.Exit(); code != kit.ExitPass {
+		return exitCode(code)
+	}
+	return nil
+}
+
+func (c conformanceFlags) run(ctx context.Context, stderr io.Writer) (kit.Report, error) {
+	suites, err := kit.Suites(c.role)
+	if err != nil {
+		return kit.Report{}, err
+	}
+	target, err := c.read()
+	if err != nil {
+		return kit.Report{}, err
+	}
+	if c.seed == "" {
+		c.seed = strings.ToLower(rand.Text()[:12])
+	}
+	bar := newProgress(stderr)
+	defer bar.end()
+	runner := kit.Runner{
+		Target: target, HTTP: conformanceHTTP(), Now: time.Now, Wait: wait, Seed: c.seed, Version: version(),
+		Progress: func(done, total int, title string) { bar.step(title, done, total) },
+	}
+	return runner.Run(ctx, suites, c.only)
+}
+
+// read finds out about the target.
+func (c conformanceFlags) read() (kit.Target, error) {
+	preset, err := c.readPreset()
+	if err != nil {
+		return kit.Target{}, err
+	}
+	return preset.Target(c.role, c.target, c.client)
+}
+
+// readPreset is the preset asked for. Without one it is that of the running caselink
+// dev, unless the target is another system: then there is none.
+func (c conformanceFlags) readPreset() (kit.Preset, error) {
+	if c.preset != "" && c.preset != "dev" {
+		return kit.LoadPreset(c.preset, os.Getenv)
+	}
+	preset, err := kit.DevPreset(c.data)
+	if c.preset == "" && c.target != "" && (err != nil || !preset.Has(c.target)) {
+		return kit.Preset{Name: "none"}, nil
+	}
+	return preset, err
+}
+
+// conformanceHTTP is a client that follows no redirect: one is an answer to judge.
+func conformanceHTTP() *http.Client {
+	return &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// printReport shows every check on a terminal, in a pipe only what is not a pass.
+func printReport(w io.Writer, r kit.Report) {
+	terminal := newProgress(w).w != nil
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	r.Each(func(_ kit.SuiteReport, _ kit.GroupReport, c kit.CheckReport) {
+		if terminal || c.Verdict != kit.Pass {
+			fmt.Fprintf(table, "%s\t%s\t%s\n", c.Verdict, c.ID, c.Title)
+		}
+		if c.Because != "" {
+			fmt.Fprintf(table, "\t\t  %s\n", c.Because)
+		}
+	})
+	table.Flush()
+	fmt.Fprintf(w, "%s: %s in %s (seed %s)\n", strings.ToUpper(string(r.Verdict)), r.Summary(), r.Finished.Sub(r.Started).Round(10*time.Millisecond), r.Seed)
+}
+
+func runConformanceList(_ context.Context, args []string, stdout, stderr io.Writer) error {
+	f := newFlags("conformance", conformanceHelp, stderr)
+	role := f.String("role", "", "checks for this `role` only: adapter or gp-system")
+	if _, err := f.parseArgs(args); err != nil {
+		return err
+	}
+	suites, err := kit.Suites(*role)
+	if err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ROLE\tGROUP\tCHECK\tWHAT\tVERIFIES")
+	for _, s := range suites {
+		for _, g := range s.Groups {
+			for _, c := range g.Checks {
+				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", s.Role, g.ID, c.ID, c.Title, strings.Join(c.Verifies, " "))
+			}
+		}
+	}
+	return table.Flush()
+}
+
+func runConformanceCoverage(_ context.Context, args []string, stdout, stderr io.Writer) error {
+	if _, err := newFlags("conformance", conformanceHelp, stderr).parseArgs(args); err != nil {
+		return err
+	}
+	requirements, err := kit.Requirements()
+	if err != nil {
+		return err
+	}
+	suites, err := kit.Suites("")
+	if err != nil {
+		return err
+	}
+	if faults := printCoverage(stdout, kit.Coverage(requirements, suites)); faults > 0 {
+		return fmt.Errorf("%d requirements are not accounted for", faults)
+	}
+	return nil
+}
+
+// printCoverage shows the requirements and returns how many are not accounted for.
+func printCoverage(w io.Writer, covered []kit.Covered) (faults int) {
+	tested := 0
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "REQUIREMENT\t\tWHAT\tCHECKS, OR WHY NONE")
+	for _, c := range covered {
+		how := strings.Join(c.Checks, " ")
+		switch fault := c.Fault(); {
+		case fault != "":
+			how = "FAULT: " + fault
+			faults++
+		case how == "":
+			how = c.Reason
+		default:
+			tested++
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", c.ID, c.Strength, c.Text, how)
+	}
+	table.Flush()
+	fmt.Fprintf(w, "%d requirements: %d have checks, %d have a written reason, %d are not accounted for\n", len(covered), tested, len(covered)-tested-faults, faults)
+	return faults
+}
