@@ -19,6 +19,7 @@ import (
 	"github.com/google/uuid"
 
 	"caselink.example/connectors/simulator"
+	"caselink.example/fhir"
 )
 
 // peer is an adapter in memory, written apart from the real one, that keeps every
@@ -131,11 +132,12 @@ func (p *peer) routes() http.Handler {
 		"POST /FHIR/R4/ServiceRequest":                  p.create,
 		"GET /FHIR/R4/ServiceRequest/{id}":              p.read,
 		"GET /FHIR/R4/ServiceRequest/{id}/_history/{v}": p.read,
-		"/":                                   p.nothing,
-		"GET /api/v1/cases":                   p.list,
-		"GET /api/v1/cases/{id}":              p.show,
-		"POST /api/v1/cases/{id}/transitions": p.transition,
-		"POST /api/v1/cases/{id}/outcomes":    p.record,
+		"POST /FHIR/R4/ServiceRequest/$validate":        p.validate,
+		"/":                                             p.nothing,
+		"GET /api/v1/cases":                             p.list,
+		"GET /api/v1/cases/{id}":                        p.show,
+		"POST /api/v1/cases/{id}/transitions":           p.transition,
+		"POST /api/v1/cases/{id}/outcomes":              p.record,
 	} {
 		mux.HandleFunc(pattern, p.guarded(handle))
 	}
@@ -230,10 +232,10 @@ func (p *peer) metadata(w http.ResponseWriter, _ *http.Request) {
 		interactions = interactions[:2]
 	}
 	writeBody(w, 200, "application/fhir+json", object{
-		"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1", "kind": "instance", "format": []any{"application/fhir+json"},
+		"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1", "kind": "instance", "format": []any{"application/fhir+json", "application/fhir+xml"},
 		"software": object{"name": "Peer", "version": "1"},
 		"rest": []any{object{
-			"mode": "server", "resource": []any{object{"type": "ServiceRequest", "interaction": interactions}},
+			"mode": "server", "resource": []any{object{"type": "ServiceRequest", "interaction": interactions, "operation": []any{object{"name": "validate"}}}},
 			"security": object{"service": []any{object{"coding": []any{object{"code": "SMART-on-FHIR"}}}}},
 		}},
 	})
@@ -256,14 +258,7 @@ func (p *peer) nothing(w http.ResponseWriter, r *http.Request, _ account) error 
 }
 
 func (p *peer) create(w http.ResponseWriter, r *http.Request, who account) error {
-	if r.Header.Get("Content-Type") != "application/fhir+json" && !p.is("any media type is read") {
-		return refuse(415, "not-supported", "", "application/fhir+json")
-	}
-	raw, err := io.ReadAll(r.Body)
-	if err != nil {
-		return err
-	}
-	document, err := p.parse(raw)
+	document, raw, err := p.body(r)
 	if err != nil {
 		return err
 	}
@@ -296,6 +291,40 @@ func (p *peer) create(w http.ResponseWriter, r *http.Request, who account) error
 	default:
 		writeBody(w, status, "application/fhir+json", sr.stored(p))
 	}
+	return nil
+}
+
+// body reads JSON, or XML as the JSON that says the same.
+func (p *peer) body(r *http.Request) (object, []byte, error) {
+	media := r.Header.Get("Content-Type")
+	raw, err := io.ReadAll(r.Body)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case media == "application/fhir+xml" && !p.is("XML is not read"):
+		resource, err := fhir.UnmarshalXML(raw)
+		if err != nil {
+			return nil, nil, refuse(400, "structure", "", "not FHIR")
+		}
+		raw = resource.JSON
+	case media != "application/fhir+json" && !p.is("any media type is read"):
+		return nil, nil, refuse(415, "not-supported", "", "application/fhir+json")
+	}
+	document, err := p.parse(raw)
+	return document, raw, err
+}
+
+func (p *peer) validate(w http.ResponseWriter, r *http.Request, _ account) error {
+	_, _, err := p.body(r)
+	refused, ok := errors.AsType[*refusal](err)
+	if !ok || p.is("$validate finds nothing") {
+		refused = &refusal{}
+	}
+	outcome := outcomeOf(refused)
+	if len(refused.issues) == 0 {
+		outcome["issue"] = []any{object{"severity": "information", "code": "informational"}}
+	}
+	writeBody(w, 200, "application/fhir+json", outcome)
 	return nil
 }
 
@@ -460,6 +489,15 @@ func (p *peer) read(w http.ResponseWriter, r *http.Request, who account) error {
 		return refuse(404, "not-found", "", "not found")
 	}
 	p.describe(w, sr)
-	writeBody(w, 200, "application/fhir+json", sr.stored(p))
-	return nil
+	if r.Header.Get("Accept") != "application/fhir+xml" || p.is("XML is not written") {
+		writeBody(w, 200, "application/fhir+json", sr.stored(p))
+		return nil
+	}
+	xml, err := fhir.MarshalXML([]byte(writeJSON(sr.stored(p))))
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/fhir+xml")
+	_, err = w.Write(xml)
+	return err
 }

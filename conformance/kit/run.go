@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"maps"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -318,6 +319,9 @@ func (r *run) judge(step Step, got answer) ([]Fault, error) {
 	return faults, notOffered(err)
 }
 
+// mediaTypes are those of bodies, by the extension of their template.
+var mediaTypes = map[string]string{"": "application/json", ".json": "application/fhir+json", ".xml": "application/fhir+xml"}
+
 // request makes the request that a step describes.
 func (r *run) request(ctx context.Context, step Step) (request, error) {
 	vs, err := r.vars.with(step.With)
@@ -333,10 +337,7 @@ func (r *run) request(ctx context.Context, step Step) (request, error) {
 		return req, err
 	}
 	if req.body != nil {
-		req.header.Set("Content-Type", "application/fhir+json")
-		if step.Template == "" {
-			req.header.Set("Content-Type", "application/json")
-		}
+		req.header.Set("Content-Type", mediaTypes[filepath.Ext(step.Template)])
 	}
 	for _, name := range slices.Sorted(maps.Keys(step.Headers)) {
 		value, err := vs.expand(step.Headers[name], asIs)

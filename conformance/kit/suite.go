@@ -60,7 +60,7 @@ type Step struct {
 	WithoutScope string            `yaml:"withoutScope"` // ask for the client's scopes, without those that contain this
 	Tamper       bool              `yaml:"tamper"`       // send the token with its signature changed
 	Headers      map[string]string `yaml:"headers"`
-	Template     string            `yaml:"template"` // a file of suites/data
+	Template     string            `yaml:"template"` // a file of suites/data, JSON or XML
 	Body         string            `yaml:"body"`     // instead of a template
 	With         map[string]string `yaml:"with"`     // more variables, for this step alone
 	Change       []Change          `yaml:"change"`   // made to the template
@@ -345,7 +345,7 @@ func (s Step) check(files fs.FS) error {
 	method, url, ok := strings.Cut(s.Request, " ")
 	switch {
 	case !ok || !slices.Contains(methods, method) || !strings.HasPrefix(url, "${"):
-		return fmt.Errorf("request %q is not METHOD ${BASE}...", s.Request)
+		return fmt.Errorf("request %q is not METHOD and ${base} with a path", s.Request)
 	case !slices.Contains(clients, s.As):
 		return fmt.Errorf("there is no client %q", s.As)
 	case s.Template != "" && s.Body != "" || len(s.Change) > 0 && s.Template == "":
