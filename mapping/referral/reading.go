@@ -16,11 +16,12 @@ import (
 // reading is one ServiceRequest while it is read. Elements are known by their
 // message's address; their paths are worked out only when somebody asks.
 type reading struct {
-	request *srpb.ServiceRequest
-	held    []held
-	claims  []claim
-	faults  []fault
-	out     Referral
+	unmodified bool // nothing that arrived can hold a modifier extension
+	request    *srpb.ServiceRequest
+	held       []held
+	claims     []claim
+	faults     []fault
+	out        Referral
 }
 
 // held is a resource beside the ServiceRequest: contained in it or linked to it.

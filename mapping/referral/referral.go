@@ -7,6 +7,8 @@
 package referral
 
 import (
+	"slices"
+
 	dtpb "github.com/google/fhir/go/proto/google/fhir/proto/r4/core/datatypes_go_proto"
 	srpb "github.com/google/fhir/go/proto/google/fhir/proto/r4/core/resources/service_request_go_proto"
 
@@ -44,6 +46,7 @@ func FromFHIR(r fhir.Resource, linked ...Linked) (Referral, error) {
 		return Referral{}, fhir.Errorf(fhir.IssueInvalid, "a referral is a ServiceRequest, not a %s", r.Type).At(r.Type)
 	}
 	in := &reading{request: request, claims: make([]claim, 0, 96)}
+	in.unmodified = neverModified(r.JSON) && !slices.ContainsFunc(linked, func(l Linked) bool { return !neverModified(l.Resource.JSON) })
 	in.hold(r.Contained(), linked)
 	in.out.Case.Status = cases.Received
 	in.rules()

@@ -1,6 +1,7 @@
 package referral
 
 import (
+	"bytes"
 	"strings"
 
 	cpb "github.com/google/fhir/go/proto/google/fhir/proto/r4/core/codes_go_proto"
@@ -30,7 +31,16 @@ func (r *reading) modified(resource proto.Message) {
 	if rules != nil {
 		r.refuse(rules, fhir.Errorf(fhir.IssueBusinessRule, "rules that are not known here govern this resource; send it without implicitRules"))
 	}
-	r.modifiers(resource.ProtoReflect())
+	if !r.unmodified {
+		r.modifiers(resource.ProtoReflect())
+	}
+}
+
+// neverModified reports whether the bytes of a resource cannot hold a modifier
+// extension, which spares a walk of every element: they do not have its name, nor an
+// escape that could spell it.
+func neverModified(json []byte) bool {
+	return len(json) > 0 && !bytes.Contains(json, []byte("modifierExtension")) && !bytes.Contains(json, []byte(`\u`))
 }
 
 // modifiers refuses the modifier extensions of m and looks into those of its elements
