@@ -107,16 +107,7 @@ func newEngine(cfg Config, db *store.DB, wake func(), reg *prometheus.Registry, 
 	engine := e.Engine()
 	(&rest.API{Flow: flow, Versions: db, Edge: e, Base: base, Release: version(), Issuer: cfg.Issuers[0].URL, TokenURL: cfg.Issuers[0].TokenURL, Now: time.Now}).Mount(engine)
 	(&caseapi.API{Flow: flow, Cases: db, Edge: e}).Mount(engine)
-	engine.GET("/healthz", func(c *gin.Context) { c.String(http.StatusOK, "ok\n") })
-	engine.GET("/readyz", edge.Handle(func(c *gin.Context) error {
-		ctx, cancel := context.WithTimeout(c.Request.Context(), 2*time.Second)
-		defer cancel()
-		if err := db.Ready(ctx); err != nil {
-			return err
-		}
-		c.String(http.StatusOK, "ready\n")
-		return nil
-	}))
+	edge.MountHealth(engine, db.Ready)
 	engine.GET("/metrics", gin.WrapH(promhttp.HandlerFor(reg, promhttp.HandlerOpts{})))
 	return engine
 }

@@ -84,7 +84,10 @@ func Statement(s Software, served []Interaction) ([]byte, error) {
 }
 
 // operations are the definitions of the operations that routes serve.
-var operations = map[string]string{"$validate": "http://hl7.org/fhir/OperationDefinition/Resource-validate"}
+var operations = map[string]string{
+	"$validate": "http://hl7.org/fhir/OperationDefinition/Resource-validate",
+	"$map":      fhir.Canonical + "/OperationDefinition/ServiceRequest-map",
+}
 
 func resource(t string, codes []string) object {
 	r := object{"type": t, "versioning": "versioned"}
@@ -99,7 +102,7 @@ func resource(t string, codes []string) object {
 	if interactions == nil {
 		r["versioning"] = "no-version"
 	} else {
-		r["interaction"], r["readHistory"] = interactions, true
+		r["interaction"], r["readHistory"], r["conditionalRead"] = interactions, true, "not-match"
 	}
 	if operation != nil {
 		r["operation"] = operation

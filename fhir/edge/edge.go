@@ -3,13 +3,14 @@
 package edge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -75,6 +76,12 @@ func Handle(h Handler) gin.HandlerFunc {
 	}
 }
 
+// Get adds a route for GET, and for HEAD, whose answer is the same without its body.
+func Get(routes gin.IRoutes, path string, handlers ...gin.HandlerFunc) {
+	routes.GET(path, handlers...)
+	routes.HEAD(path, handlers...)
+}
+
 // renderError is the only writer of a refusal. An error that it does not know is
 // our fault and tells the client nothing.
 func renderError(c *gin.Context, err error) {
@@ -82,7 +89,7 @@ func renderError(c *gin.Context, err error) {
 	status := fhir.Status(err)
 	switch status {
 	case http.StatusUnauthorized:
-		c.Header("WWW-Authenticate", `Bearer realm="caselink", error="invalid_token"`)
+		c.Header("WWW-Authenticate", challenge(err))
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		c.Header("Retry-After", "1")
 	}
@@ -93,10 +100,21 @@ func renderError(c *gin.Context, err error) {
 	c.Abort()
 }
 
+// challenge says how to authenticate. One who sent no token is not told that it is bad.
+// https://www.rfc-editor.org/rfc/rfc6750#section-3
+func challenge(err error) string {
+	if fhir.Is(err, fhir.IssueLogin) {
+		return `Bearer realm="caselink"`
+	}
+	return `Bearer realm="caselink", error="invalid_token"`
+}
+
 const callerKey = "caller"
 
-// Authenticate refuses a request without a good token before its body is read.
+// Authenticate refuses a request without a good token before its body is read. What
+// lies behind it is somebody's data, which no cache may keep.
 func (e *Edge) Authenticate(c *gin.Context) {
+	c.Header("Cache-Control", "no-store")
 	token, err := auth.Bearer(c.Request.Header)
 	if err == nil {
 		var caller auth.Caller
@@ -135,6 +153,7 @@ func RequestIDGiven(c *gin.Context) bool { return c.GetHeader(headerRequestID) !
 // observe names the request, echoes its ids, and logs and counts it once.
 func (e *Edge) observe(c *gin.Context) {
 	start := time.Now()
+	c.Header("X-Content-Type-Options", "nosniff")
 	if len(c.Request.TransferEncoding) > 0 {
 		c.Header("Connection", "close") // a chunked body may hide a second request
 	}
@@ -145,12 +164,17 @@ func (e *Edge) observe(c *gin.Context) {
 		c.Next()
 	}
 	took, status := time.Since(start), c.Writer.Status()
-	route := c.FullPath()
-	if route == "" {
-		route = "none"
+	method, route := c.Request.Method, cmp.Or(c.FullPath(), "none")
+	if !slices.Contains(methods, method) {
+		method = "other"
 	}
-	e.requests.WithLabelValues(c.Request.Method, route, strconv.Itoa(status)).Observe(took.Seconds())
-	e.logRequest(c, route, status, took)
+	e.requests.WithLabelValues(method, route, strconv.Itoa(status)).Observe(took.Seconds())
+	e.logRequest(c, method, route, status, took)
+}
+
+// methods are those that metrics and logs name: what else a client makes up is "other".
+var methods = []string{
+	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
 }
 
 // checkIDs echoes X-Request-Id and X-Correlation-Id, or gives the request an id.
@@ -174,9 +198,9 @@ func plainID(id string) bool {
 	return len(id) <= 128 && strings.IndexFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
 }
 
-func (e *Edge) logRequest(c *gin.Context, route string, status int, took time.Duration) {
+func (e *Edge) logRequest(c *gin.Context, method, route string, status int, took time.Duration) {
 	level, attrs := slog.LevelInfo, []slog.Attr{
-		slog.String("method", c.Request.Method), slog.String("route", route), slog.Int("status", status),
+		slog.String("method", method), slog.String("route", route), slog.Int("status", status),
 		slog.Float64("ms", float64(took.Microseconds())/1000),
 		slog.String("request", c.Writer.Header().Get(headerRequestID)),
 	}
@@ -215,34 +239,4 @@ func (e *Edge) recover(c *gin.Context) {
 		}
 	}()
 	c.Next()
-}
-
-// Body reads the whole body, at most limit bytes of it.
-func Body(c *gin.Context, limit int64) ([]byte, error) {
-	if enc := c.GetHeader("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
-		return nil, fhir.Errorf(fhir.IssueMediaType, "a compressed body is not read: send it as it is")
-	}
-	tooLong := fhir.Errorf(fhir.IssueTooLong, "the body is longer than %d bytes", limit)
-	if c.Request.ContentLength > limit {
-		c.Header("Connection", "close")
-		return nil, tooLong
-	}
-	body := make([]byte, 0, max(c.Request.ContentLength, 512)+1)
-	r := http.MaxBytesReader(c.Writer, c.Request.Body, limit)
-	for {
-		n, err := r.Read(body[len(body):cap(body)])
-		body = body[:len(body)+n]
-		var over *http.MaxBytesError
-		switch {
-		case err == io.EOF:
-			return body, nil
-		case errors.As(err, &over):
-			return nil, tooLong
-		case err != nil:
-			return nil, fhir.Errorf(fhir.IssueInvalid, "the body ended before its announced length").Because(err)
-		}
-		if len(body) == cap(body) {
-			body = append(body, 0)[:len(body)]
-		}
-	}
 }

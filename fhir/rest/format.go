@@ -11,6 +11,16 @@ import (
 	"caselink.example/fhir/edge"
 )
 
+// body reads the body, at most limit bytes of it, and says what format it is in.
+func body(c *gin.Context, limit int64) ([]byte, fhir.Format, error) {
+	format, err := sent(c)
+	if err != nil {
+		return nil, "", err
+	}
+	raw, err := edge.Body(c, limit)
+	return raw, format, err
+}
+
 // sent is the format that the body is in, by its Content-Type.
 func sent(c *gin.Context) (fhir.Format, error) {
 	media, params, err := mime.ParseMediaType(c.GetHeader("Content-Type"))

@@ -19,22 +19,11 @@ import (
 
 var _ workflow.Store = (*DB)(nil)
 
-const insertReferral = `insert into caselink.referrals (holder, id, service, practice, seq, digest, correlation_id, received_at)
-	values ($1, $2, nullif($3, ''), nullif($4, ''), $5, $6, $7, $8)`
-
-const insertIdentity = `insert into caselink.identities (holder, kind, system, value, referral) values ($1, $2, $3, $4, $5)`
-
-const insertOriginal = `insert into caselink.originals (holder, referral, request_id, media_type, body, received_at)
-	values ($1, $2, $3, $4, $5, $6)`
-
 const insertVersion = `insert into caselink.versions (holder, type, id, version, referral, service, last_updated, content)
 	values ($1, $2, $3, $4, $5, nullif($6, ''), $7, $8)`
 
-const insertCase = `insert into caselink.cases (holder, id, referral, task, task_version, service, status, needs, received_at, updated_at, doc)
-	values ($1, $2, $3, $4, $5, nullif($6, ''), $7, $8, $9, $10, $11)`
-
 const updateCase = `update caselink.cases set task_version = greatest(task_version, $3), service = nullif($4, ''), status = $5, needs = $6, updated_at = $7, doc = $8
-	where holder = $1 and id = $2`
+	where holder = $1 and referral = $2`
 
 const insertEvent = `insert into caselink.events (holder, referral, seq, case_id, service, kind, from_status, to_status,
 		reason_code, reason_text, actor, outcome_id, occurred_at, request_id)
@@ -43,7 +32,7 @@ const insertEvent = `insert into caselink.events (holder, referral, seq, case_id
 const upsertLane = `insert into caselink.lanes (holder, referral, destination, service, last, next_at, parked, withhold)
 	values ($1, $2, $3, nullif($4, ''), $5, $6, $7, $8)
 	on conflict (holder, referral, destination) do update
-	set last = lanes.last + excluded.last, withhold = excluded.withhold,
+	set last = lanes.last + excluded.last, withhold = excluded.withhold, parked = lanes.parked or excluded.parked,
 		next_at = case when lanes.done = lanes.last then excluded.next_at else lanes.next_at end`
 
 const insertOwed = `insert into caselink.owed (holder, referral, destination, n, service, seq, event_id, request_id, correlation_id,
@@ -55,48 +44,17 @@ const insertAudit = `insert into caselink.audit (at, holder, service, role, clie
 		action, resource_type, resource_id, referral, request_id, correlation_id)
 	values ($1, $2, nullif($3, ''), $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`
 
-// Create commits the first Change of a referral in one round trip. Identities go
-// in sorted, so that two referrals which share several cannot lock each other out.
-func (db *DB) Create(ctx context.Context, scope fhir.Scope, c workflow.Change) ([]workflow.Known, error) {
-	ctx, cancel := db.committing(ctx)
-	defer cancel()
-	b := NewBatch(scope)
-	r, o := c.Referral, c.Opening
-	b.Queue(insertReferral, r.Holder, parse(r.ID), r.Service, r.Practice, r.Seq, o.Digest[:], r.CorrelationID, c.Case.ReceivedAt)
-	for _, id := range sorted(o.Identities) {
-		b.Queue(insertIdentity, r.Holder, id.Kind, id.System, id.Value, parse(r.ID))
-	}
-	b.Queue(insertOriginal, r.Holder, parse(r.ID), scope.Caller.RequestID, o.Original.MediaType, o.Original.Body, c.Case.ReceivedAt)
-	if err := queueChange(b, scope, c); err != nil {
-		return nil, err
-	}
-	err := db.pool.SendBatch(ctx, &b.b).Close()
-	if isTaken(err) {
-		return db.known(ctx, scope, o.Identities)
-	}
-	return nil, translate("create referral", err)
-}
-
-// queueChange queues what the first and every later Change have in common.
+// queueChange queues what a later Change writes.
 func queueChange(b *Batch, scope fhir.Scope, c workflow.Change) error {
 	r := c.Referral
 	doc, err := json.Marshal(c.Case)
 	if err != nil {
 		return fmt.Errorf("marshal case: %w", err)
 	}
-	task := fhir.Meta{}
 	for _, v := range c.Resources {
 		b.Queue(insertVersion, r.Holder, v.Type, parse(v.ID), v.Version, parse(r.ID), r.Service, v.LastUpdated, v.JSON)
-		if v.Type == "Task" {
-			task = v.Meta
-		}
 	}
-	if c.Opening != nil {
-		b.Queue(insertCase, r.Holder, parse(c.Case.ID), parse(r.ID), parse(task.ID), task.Version, r.Service,
-			string(c.Case.Status), needs(c.Case), c.Case.ReceivedAt, c.Case.UpdatedAt, doc)
-	} else {
-		b.Queue(updateCase, r.Holder, parse(c.Case.ID), task.Version, r.Service, string(c.Case.Status), needs(c.Case), c.Case.UpdatedAt, doc)
-	}
+	b.Queue(updateCase, r.Holder, parse(r.ID), taskOf(c.Resources).Version, r.Service, string(c.Case.Status), needs(c.Case), c.Case.UpdatedAt, doc)
 	if err := queueEvent(b, scope, c); err != nil {
 		return err
 	}
@@ -136,12 +94,8 @@ func queueOwed(b *Batch, c workflow.Change) {
 			b.Queue(upsertLane, r.Holder, parse(r.ID), o.Destination, r.Service, perLane[o.Destination], c.Event.OccurredAt, parked[o.Destination], c.Case.Consent.ToShareBack == "none")
 		}
 		queued[o.Destination]++
-		state := "owed"
-		if o.Parked != "" {
-			state = "parked"
-		}
 		b.Queue(insertOwed, r.Holder, parse(r.ID), o.Destination, perLane[o.Destination]-queued[o.Destination], r.Service, c.Event.Seq,
-			parse(o.EventID), parse(o.RequestID), r.CorrelationID, o.ResourceType, parse(o.ResourceID), o.Version, c.Event.OccurredAt, state, o.Parked)
+			parse(o.EventID), parse(o.RequestID), r.CorrelationID, o.ResourceType, parse(o.ResourceID), o.Version, c.Event.OccurredAt, owedState(o), o.Parked)
 	}
 }
 
@@ -271,13 +225,20 @@ func sorted(ids []workflow.Identity) []workflow.Identity {
 	return slices.Compact(out)
 }
 
+// needs are the categories that a list of cases is narrowed by. A sensitive one has a
+// mark, so that nobody finds by it what they may not see.
 func needs(c cases.Case) []string {
 	out := make([]string, len(c.Needs))
 	for i, n := range c.Needs {
 		out[i] = n.Category
+		if n.Sensitive {
+			out[i] = sensitive + n.Category
+		}
 	}
 	return out
 }
+
+const sensitive = "sensitive/"
 
 // parse reads an id that this program made. pgx encodes its own type of UUID without
 // a detour through text.

@@ -52,15 +52,8 @@ func (db *DB) read(ctx context.Context, scope fhir.Scope, resourceType, id strin
 
 // Case returns one case with the id of its holder kept out of sight, and audits the read.
 func (db *DB) Case(ctx context.Context, scope fhir.Scope, id string) (cases.Case, error) {
-	u, err := uuid.Parse(id)
-	if err != nil || u.String() != id {
-		return cases.Case{}, fhir.Errorf(fhir.IssueNotFound, "not found")
-	}
-	var doc []byte
-	b := NewBatch(scope)
-	b.Queue(`select doc from caselink.cases where id = $1`, pgtype.UUID{Bytes: u, Valid: true}).QueryRow(func(row pgx.Row) error { return row.Scan(&doc) })
-	b.Queue(auditCaseRead, append(callerArgs(db.Now(), scope), pgtype.UUID{Bytes: u, Valid: true})...)
-	if err := db.Send(ctx, "read case", b); err != nil {
+	doc, err := db.ofCase(ctx, "read case", scope, id, `select doc from caselink.cases where id = $1`)
+	if err != nil {
 		return cases.Case{}, err
 	}
 	var c cases.Case
@@ -80,18 +73,52 @@ func callerArgs(at time.Time, scope fhir.Scope) []any {
 	return []any{at, string(scope.Role), who.Client, who.User, who.UserName, who.UserRole, who.Organisation, who.RequestID, who.CorrelationID}
 }
 
+const selectFirstRequest = `select v.content from caselink.cases c
+	join caselink.versions v on v.holder = c.holder and v.type = 'ServiceRequest' and v.id = c.referral and v.version = 1
+	where c.id = $1`
+
+// FirstRequest returns the ServiceRequest of a case as it was first stored, and audits the read.
+func (db *DB) FirstRequest(ctx context.Context, scope fhir.Scope, caseID string) ([]byte, error) {
+	return db.ofCase(ctx, "read first request", scope, caseID, selectFirstRequest)
+}
+
+// ofCase reads one value that belongs to a case, and audits the read of the case.
+func (db *DB) ofCase(ctx context.Context, what string, scope fhir.Scope, caseID, query string) (value []byte, err error) {
+	u, err := uuid.Parse(caseID)
+	if err != nil || u.String() != caseID {
+		return nil, fhir.Errorf(fhir.IssueNotFound, "not found")
+	}
+	id := pgtype.UUID{Bytes: u, Valid: true}
+	b := NewBatch(scope)
+	b.Queue(query, id).QueryRow(func(row pgx.Row) error { return row.Scan(&value) })
+	b.Queue(auditCaseRead, append(callerArgs(db.Now(), scope), id)...)
+	return value, db.Send(ctx, what, b)
+}
+
 // CaseFilter narrows a list of cases. Its zero value is every case of the caller's services.
 type CaseFilter struct {
 	Status       string
 	Need         string
+	Sensitive    bool // Need also finds needs that are sensitive
 	Service      string
 	ChangedSince time.Time
 	Limit        int    // at most 200; 0 is 50
 	Cursor       string // of the page before; "" for the first
 }
 
+// needs are the marks of which a case must have one; nil for any case.
+func (f CaseFilter) needs() []string {
+	switch {
+	case f.Need == "":
+		return nil
+	case f.Sensitive:
+		return []string{f.Need, sensitive + f.Need}
+	}
+	return []string{f.Need}
+}
+
 const selectCases = `select id, received_at, doc from caselink.cases
-	where ($1 = '' or status = $1) and ($2 = '' or $2 = any (needs)) and ($3 = '' or service = $3) and updated_at >= $4
+	where ($1 = '' or status = $1) and ($2::text[] is null or $2 && needs) and ($3 = '' or service = $3) and updated_at >= $4
 	and ($5::timestamptz is null or (received_at, id) < ($5, $6))
 	order by received_at desc, id desc limit $7`
 
@@ -114,7 +141,7 @@ func (db *DB) Cases(ctx context.Context, scope fhir.Scope, f CaseFilter) ([]case
 	page := []cases.Case{}
 	var next string
 	b := NewBatch(scope)
-	b.Queue(selectCases, f.Status, f.Need, f.Service, f.ChangedSince, after, pgtype.UUID{Bytes: afterID, Valid: true}, limit+1).Query(func(rows pgx.Rows) error {
+	b.Queue(selectCases, f.Status, f.needs(), f.Service, f.ChangedSince, after, pgtype.UUID{Bytes: afterID, Valid: true}, limit+1).Query(func(rows pgx.Rows) error {
 		var id uuid.UUID
 		var received time.Time
 		for rows.Next() {
@@ -189,7 +216,7 @@ const selectCaseEvents = `select position, seq, case_id, kind, coalesce(from_sta
 // CaseEvents lists what happened to a case, oldest first.
 func (db *DB) CaseEvents(ctx context.Context, scope fhir.Scope, id string) ([]CaseEvent, error) {
 	u, err := uuid.Parse(id)
-	if err != nil {
+	if err != nil || u.String() != id {
 		return nil, fhir.Errorf(fhir.IssueNotFound, "not found")
 	}
 	events := []CaseEvent{}

@@ -74,6 +74,9 @@ func (db *DB) Close() { db.pool.Close() }
 func (db *DB) Ready(ctx context.Context) error {
 	var version int64
 	if err := db.pool.QueryRow(ctx, `select max(version_id) from public.caselink_migrations where is_applied`).Scan(&version); err != nil {
+		if isMissing(err) {
+			return fhir.Errorf(fhir.IssueTransient, "the database has no schema yet: run caselink migrate up")
+		}
 		return translate("read the schema's version", err)
 	}
 	if want := latestMigration(); version < want {
@@ -161,6 +164,12 @@ func redacted(err error) error {
 		return fmt.Errorf("SQLSTATE %s: %s (constraint %q)", pg.Code, pg.Message, pg.ConstraintName)
 	}
 	return err
+}
+
+// isMissing reports whether err says that there is no such table.
+func isMissing(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "42P01"
 }
 
 // isTaken reports whether err says that an identity is in use.

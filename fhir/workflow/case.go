@@ -3,6 +3,7 @@ package workflow
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"caselink.example/fhir"
@@ -45,23 +46,21 @@ type Answers struct {
 	Point      string
 	Answers    map[string]json.RawMessage
 	AnsweredAt time.Time // zero: now
+	Corrects   string    // id of the outcome that these answers replace; "" for a new one
 	Actor      cases.Actor
 }
 
-// RecordOutcome scores the answers and records them; the practice is owed one
-// Observation for each score. Answers that do not fit the instrument are refused
-// with every fault.
+// RecordOutcome scores the answers and records them, or corrects an earlier record; the
+// practice is owed one Observation for each score. Answers that do not fit the
+// instrument are refused with every fault.
 func (f *Flow) RecordOutcome(ctx context.Context, scope fhir.Scope, caseID string, a Answers) (cases.Outcome, error) {
 	scored, err := outcome.Score(a.Instrument, a.Point, a.Answers)
-	if faults := join(err, a.Actor.Check()); faults != nil {
+	if faults := join(err, f.past(a.AnsweredAt), a.Actor.Check()); faults != nil {
 		return cases.Outcome{}, faults
 	}
 	var recorded cases.Outcome
-	err = f.Store.Update(ctx, scope, caseID, func(cur Current) (Change, error) {
-		change, err := f.recorded(cur, scored, a)
-		if err == nil {
-			recorded = change.Case.Outcomes[len(change.Case.Outcomes)-1]
-		}
+	err = f.Store.Update(ctx, scope, caseID, func(cur Current) (change Change, err error) {
+		change, recorded, err = f.recorded(cur, scored, a)
 		return change, err
 	})
 	if err != nil {
@@ -71,7 +70,15 @@ func (f *Flow) RecordOutcome(ctx context.Context, scope fhir.Scope, caseID strin
 	return recorded, nil
 }
 
-func (f *Flow) recorded(cur Current, scored outcome.Scored, a Answers) (Change, error) {
+// past refuses answers from the future, further than clocks may differ.
+func (f *Flow) past(at time.Time) error {
+	if at.After(f.Now().Add(time.Minute)) {
+		return fhir.Errorf(fhir.IssueValue, "answers are recorded after they are given: answeredAt lies in the future").At("answeredAt")
+	}
+	return nil
+}
+
+func (f *Flow) recorded(cur Current, scored outcome.Scored, a Answers) (Change, cases.Outcome, error) {
 	now := f.Now().UTC().Truncate(time.Microsecond)
 	if a.AnsweredAt.IsZero() {
 		a.AnsweredAt = now
@@ -80,9 +87,29 @@ func (f *Flow) recorded(cur Current, scored outcome.Scored, a Answers) (Change, 
 		ID: f.NewID(), Version: 1, Instrument: scored.Instrument, Point: scored.Point, Answers: scored.Answers, Scores: scored.Scores,
 		AnsweredAt: a.AnsweredAt.UTC(), RecordedAt: now, RecordedBy: a.Actor,
 	}
+	if a.Corrects != "" {
+		before, err := correctable(cur.Case, a)
+		if err != nil {
+			return Change{}, o, err
+		}
+		o.ID, o.Version = before.ID, before.Version+1
+	}
 	c := cur.Case.WithOutcome(o)
 	change := f.next(cur, c, Event{Kind: EventOutcome, From: c.Status, To: c.Status, Actor: a.Actor, OutcomeID: o.ID, OccurredAt: now})
-	return f.withObservations(change, o)
+	change, err := f.withObservations(change, o)
+	return change, o, err
+}
+
+// correctable is the outcome that the answers correct: one of the case, by the same instrument.
+func correctable(c cases.Case, a Answers) (cases.Outcome, error) {
+	i := slices.IndexFunc(c.Outcomes, func(o cases.Outcome) bool { return o.ID == a.Corrects })
+	switch {
+	case i < 0:
+		return cases.Outcome{}, fhir.Errorf(fhir.IssueValue, "the case has no such outcome: GET the case for its outcomes").At("corrects")
+	case c.Outcomes[i].Instrument != a.Instrument:
+		return cases.Outcome{}, fhir.Errorf(fhir.IssueValue, "that outcome was measured by %s: a correction keeps the instrument", c.Outcomes[i].Instrument).At("instrument")
+	}
+	return c.Outcomes[i], nil
 }
 
 // withObservations adds the scores of an outcome and what each destination is owed of them.

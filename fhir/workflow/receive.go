@@ -2,9 +2,6 @@ package workflow
 
 import (
 	"context"
-	"net/url"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -75,11 +72,28 @@ func (f *Flow) again(ctx context.Context, scope fhir.Scope, known []Known, diges
 	return Receipt{Stored: stored}, err
 }
 
+// TakenError refuses a referral whose identity belongs to one with other content.
+type TakenError struct {
+	Location string // absolute URL of that one
+	refusal  *fhir.Error
+}
+
+func (e *TakenError) Error() string { return e.refusal.Error() }
+
+func (e *TakenError) Unwrap() error { return e.refusal }
+
 func taken(location string, state cases.State) error {
+	advice := "to amend that referral, PUT to it with If-Match"
 	if state.Terminal() {
-		return fhir.Errorf(fhir.IssueDuplicate, "this identifier belongs to %s, whose case has ended with other content: for a new referral send a new identifier, and name this one in replaces", location).At("ServiceRequest.identifier")
+		advice = "that one has ended: for a new referral send a new identifier, and name this one in replaces"
 	}
-	return fhir.Errorf(fhir.IssueDuplicate, "this identifier belongs to %s with other content: to amend that referral, PUT to it with If-Match", location).At("ServiceRequest.identifier")
+	refusal := fhir.Errorf(fhir.IssueDuplicate, "this identity belongs to %s, which has other content; %s", location, advice)
+	return &TakenError{Location: location, refusal: refusal.At("ServiceRequest.identifier")}
+}
+
+// UnknownPractice refuses a caller whose organisation is not one of the practices.
+func UnknownPractice() error {
+	return fhir.Errorf(fhir.IssueForbidden, "the token's organisation is not a practice that this service knows: ask the operator to add it")
 }
 
 // Received decides what a referral becomes, and what its sender should look at. It
@@ -88,22 +102,30 @@ func taken(location string, state cases.State) error {
 func (f *Flow) Received(scope fhir.Scope, in Incoming) (Change, fhir.Errors, error) {
 	practice, ok := f.Directory.Practice(scope.Holder)
 	if !ok {
-		return Change{}, nil, fhir.Errorf(fhir.IssueForbidden, "the token's organisation is not a practice that this service knows: ask the operator to add it")
+		return Change{}, nil, UnknownPractice()
 	}
-	r, faults := sound(in.Original.Body, in.Format, isServiceRequest)
-	if refused := refusals(faults); len(refused) > 0 {
-		return Change{}, nil, refused
+	r, ref, warnings, err := read(in.Original.Body, in.Format)
+	if err != nil && r.Type != "ServiceRequest" {
+		return Change{}, nil, err
 	}
-	ref, err := referral.FromFHIR(r)
 	identities, idErr := identities(ref.Identifiers, in, scope)
-	if faults := join(err, idErr); faults != nil {
-		return Change{}, nil, faults
+	if err := join(err, idErr); err != nil {
+		return Change{}, nil, err
 	}
 	change, err := f.opening(scope, practice, r, ref, identities, in.Original)
-	return change, append(faults, ref.Warnings...), err
+	return change, warnings, err
 }
 
-func isServiceRequest(root fhir.Node) bool { return root.Type() == "ServiceRequest" }
+// read is what the bytes of a referral mean, and what its sender should look at. The
+// error has every fault. The resource is the zero value when it is not sound FHIR.
+func read(raw []byte, format fhir.Format) (fhir.Resource, referral.Referral, fhir.Errors, error) {
+	r, faults := sound(raw, format, func(root fhir.Node) bool { return root.Type() == "ServiceRequest" })
+	if refused := refusals(faults); len(refused) > 0 {
+		return fhir.Resource{}, referral.Referral{}, nil, refused
+	}
+	ref, err := referral.FromFHIR(r)
+	return r, ref, append(faults, ref.Warnings...), err
+}
 
 // opening is the first Change of a referral.
 func (f *Flow) opening(scope fhir.Scope, practice Practice, r fhir.Resource, ref referral.Referral, identities []Identity, original Message) (Change, error) {
@@ -112,8 +134,12 @@ func (f *Flow) opening(scope fhir.Scope, practice Practice, r fhir.Resource, ref
 	if err != nil {
 		return Change{}, err
 	}
+	c := f.opened(ref, practice, now)
+	c.ID, c.Referral.ID = f.NewID(), id
 	root := Referral{Holder: scope.Holder, ID: id, Practice: practice.ODS, Seq: 1, CorrelationID: scope.Caller.CorrelationID}
-	c := f.opened(ref, practice, &root, now)
+	if c.Service != nil {
+		root.Service = c.Service.ID
+	}
 	change := Change{
 		Referral:  root,
 		Opening:   &Opening{Identities: identities, Digest: fhir.Digest(r.JSON), Original: original},
@@ -125,22 +151,23 @@ func (f *Flow) opening(scope fhir.Scope, practice Practice, r fhir.Resource, ref
 	return f.withTask(change, fhir.Meta{ID: f.NewID()}, practice.Destinations)
 }
 
-// opened makes the case: whose it is, and whether it can go to a service at all.
-func (f *Flow) opened(ref referral.Referral, practice Practice, root *Referral, now time.Time) cases.Case {
-	c := ref.Case
-	c.ID, c.Version, c.Outcomes = f.NewID(), 1, []cases.Outcome{}
-	c.ReceivedAt, c.UpdatedAt, c.StatusSince, c.Clocks.Received = now, now, now, now
-	c.Referral.ID, c.Referral.Practice = root.ID, &practice.ODS
+// opened is the case but for its ids: whose it is, and whether a service can begin.
+func (f *Flow) opened(ref referral.Referral, practice Practice, now time.Time) cases.Case {
+	c := begun(ref.Case, now)
+	c.Referral.Practice = &practice.ODS
 	if service, ok := f.serviceFor(ref, practice); ok {
-		root.Service = service.ID
 		c.Service = &cases.Party{ID: service.ID, Name: service.Name}
-	} else {
-		c.Queries = append(c.Queries, "Which social prescribing service is this for? Name one in performer, or give the practice a default service.")
+		return c
 	}
-	c.Status = cases.Received
-	if len(c.Queries) > 0 {
-		c.Status = cases.NeedsInformation
-	}
+	c.Queries = append(c.Queries, "Which social prescribing service is this for? Name one in performer, or give the practice a default service.")
+	c.Status = cases.NeedsInformation
+	return c
+}
+
+// begun is a case whose life begins now.
+func begun(c cases.Case, now time.Time) cases.Case {
+	c.Version, c.Outcomes = 1, []cases.Outcome{}
+	c.ReceivedAt, c.UpdatedAt, c.StatusSince, c.Clocks.Received = now, now, now, now
 	return c
 }
 
@@ -213,48 +240,4 @@ func owed(destination, eventID string, v fhir.Stored, parked string) Owed {
 func stamped(resourceType string, raw []byte, m fhir.Meta) (fhir.Stored, error) {
 	b, err := fhir.Stamp(raw, m)
 	return fhir.Stored{Type: resourceType, Meta: m, JSON: b}, err
-}
-
-// identities are the names by which the sender will know this referral again. The
-// identifiers count first; without one the If-None-Exist criteria; without those
-// the sender's own X-Request-Id.
-func identities(ids []fhir.Identifier, in Incoming, scope fhir.Scope) ([]Identity, error) {
-	var out []Identity
-	for _, id := range ids {
-		out = append(out, Identity{Kind: IdentityIdentifier, System: id.System, Value: id.Value})
-	}
-	if in.IfNoneExist != "" {
-		criteria, err := normalised(in.IfNoneExist)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, Identity{Kind: IdentityCondition, Value: criteria})
-	}
-	if len(out) == 0 && in.NamedByID {
-		out = append(out, Identity{Kind: IdentityRequest, Value: scope.Caller.RequestID})
-	}
-	if len(out) == 0 {
-		return nil, fhir.Errorf(fhir.IssueBusinessRule, "a referral needs an identifier (system and value), so that a retry is not a second referral: add ServiceRequest.identifier, or send If-None-Exist or X-Request-Id").At("ServiceRequest.identifier")
-	}
-	return out, nil
-}
-
-// normalised spells If-None-Exist criteria in one way, whatever the order and escaping.
-func normalised(criteria string) (string, error) {
-	values, err := url.ParseQuery(strings.TrimPrefix(criteria, "?"))
-	if err != nil || len(values) == 0 || slices.Contains(values["identifier"], "") {
-		return "", fhir.Errorf(fhir.IssueInvalid, "If-None-Exist must hold search parameters, such as identifier=SYSTEM|VALUE")
-	}
-	return values.Encode(), nil
-}
-
-// join puts the faults of several checks into one error.
-func join(errs ...error) error {
-	var all fhir.Errors
-	for _, err := range errs {
-		if err != nil {
-			all = append(all, fhir.ErrorsOf(err)...)
-		}
-	}
-	return all.OrNil()
 }

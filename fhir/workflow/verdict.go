@@ -63,3 +63,14 @@ func Validate(raw []byte, format fhir.Format, resourceType string) fhir.Errors {
 	}
 	return faults
 }
+
+// join puts the faults of several checks into one error.
+func join(errs ...error) error {
+	var all fhir.Errors
+	for _, err := range errs {
+		if err != nil {
+			all = append(all, fhir.ErrorsOf(err)...)
+		}
+	}
+	return all.OrNil()
+}

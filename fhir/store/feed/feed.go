@@ -175,7 +175,7 @@ const RecordColumns = `id, at, holder, coalesce(service, ''), role, client, user
 const selectUnsealed = `select ` + RecordColumns + ` from caselink.audit where position is null order by id limit $1`
 
 const sealAudit = `update caselink.audit a set position = sealed.position, hash = sealed.hash
-	from unnest($1::bigint[], $2::bigint[], $3::bytea[]) as sealed(id, position, hash) where a.id = sealed.id`
+	from unnest($1::bigint[], $2::bigint[], $3::bytea[]) as sealed(id, position, hash) where a.id = sealed.id and a.position is null`
 
 // chain gives each record the next position and the hash of the record before it and itself.
 func chain(ctx context.Context, tx pgx.Tx, head Head, records []Record) error {

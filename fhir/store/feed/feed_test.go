@@ -100,6 +100,7 @@ func TestEachDamageIsFound(t *testing.T) {
 		`delete from caselink.cases`:                                             "each referral has one case",
 		`delete from caselink.originals`:                                         "each referral has its original and a name",
 		`delete from caselink.identities`:                                        "each referral has its original and a name",
+		`update caselink.originals set referral = gen_random_uuid()`:             "every row belongs to a referral",
 		`delete from caselink.events where seq = 1`:                              "events are numbered without gaps",
 		`update caselink.events set from_status = 'active' where seq = 2`:        "each event begins where the last one ended",
 		`update caselink.cases set status = 'closed'`:                            "a case is where its last event left it",

@@ -29,6 +29,13 @@ var Invariants = []Invariant{
 	{"each referral has its original and a name", `select format('referral %s', id) from caselink.referrals r
 		where not exists (select from caselink.originals o where o.holder = r.holder and o.referral = r.id)
 		or not exists (select from caselink.identities i where i.holder = r.holder and i.referral = r.id)`},
+	{"every row belongs to a referral", `select format('%s of referral %s', what, referral) from (
+		select 'original' as what, holder, referral from caselink.originals union all
+		select 'version', holder, referral from caselink.versions union all
+		select 'event', holder, referral from caselink.events union all
+		select 'lane', holder, referral from caselink.lanes union all
+		select 'owed', holder, referral from caselink.owed) row
+		where not exists (select from caselink.referrals r where r.holder = row.holder and r.id = row.referral)`},
 	{"events are numbered without gaps", `select format('referral %s: %s events, last %s, counted %s', r.id, count(e.seq), max(e.seq), r.seq)
 		from caselink.referrals r left join caselink.events e on e.holder = r.holder and e.referral = r.id
 		group by r.holder, r.id having count(e.seq) <> r.seq or max(e.seq) <> r.seq or min(e.seq) <> 1`},

@@ -1,0 +1,32 @@
+package caseapi
+
+import (
+	"slices"
+
+	"caselink.example/mapping/cases"
+	"caselink.example/mapping/terminology"
+)
+
+// discreet is the case without what is not for every eye: what a sensitive need is, the
+// words that may tell of it, and where a restricted person lives. The case itself
+// always appears, for nobody is forgotten because they are vulnerable.
+func discreet(c cases.Case) cases.Case {
+	c.Needs = slices.Clone(c.Needs)
+	hidden := false
+	for i, n := range c.Needs {
+		if n.Sensitive {
+			hidden = true
+			c.Needs[i] = cases.Need{Category: terminology.Unspecified, Primary: n.Primary, Sensitive: true}
+		}
+	}
+	if c.Patient.Restricted {
+		c.Patient.Address = &cases.Address{Withheld: true}
+	}
+	if hidden || c.Patient.Restricted {
+		c.Narrative, c.Instructions = nil, ""
+	}
+	if hidden {
+		c.Referral.Requested, c.Referral.RequestedText = nil, ""
+	}
+	return c
+}
