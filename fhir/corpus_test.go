@@ -211,7 +211,8 @@ func TestNaughtyStringsComeBackAsTheyWent(t *testing.T) {
 	}
 }
 
-// What is taken can be encoded, and decodes to the same message again.
+// What is taken can be encoded, decodes to the same message again, and is the same
+// after XML.
 func FuzzUnmarshal(f *testing.F) {
 	for _, raw := range corpus(f, ".json") {
 		f.Add(raw)
@@ -233,6 +234,17 @@ func FuzzUnmarshal(f *testing.F) {
 		}
 		if diff := cmp.Diff(r.Proto, again.Proto, protocmp.Transform()); diff != "" {
 			t.Errorf("decoded again (-want +got):\n%s", diff)
+		}
+		xml, err := MarshalXML(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		across, err := UnmarshalXML(xml)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if Digest(across.JSON) != Digest(raw) {
+			t.Errorf("%s becomes %s through XML", raw, across.JSON)
 		}
 	})
 }
