@@ -21,7 +21,7 @@ var floors = map[string]int{
 
 	"fhir/rest": 60, "connectors/caseapi": 60, "conformance/kit": 60,
 
-	"fhir/edge": 55,
+	"fhir/edge": 55, "fhir/edge/edgetest": 58,
 
 	"fhir/store/storetest": 52, "fhir/store/measure": 52, "fhir/store/fsck": 54, "fhir/store/ledger": 52, "fhir/store/feed": 52,
 	"fhir/store": 50, "fhir/store/cluster": 50, "fhir/auth": 50, "connectors/gpfhir": 50, "connectors/simulator": 50, "conformance/capability": 50,

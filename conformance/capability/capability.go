@@ -38,6 +38,8 @@ var Validated = []string{
 
 type object = map[string]any
 
+const description = "Takes social prescribing referrals from GP systems and writes back a Task for each change of status and an Observation for each outcome score."
+
 // Statement returns the CapabilityStatement's JSON, checked as any resource is.
 func Statement(s Software, served []Interaction) ([]byte, error) {
 	var types []string
@@ -56,8 +58,9 @@ func Statement(s Software, served []Interaction) ([]byte, error) {
 	raw, err := json.Marshal(object{
 		"resourceType": "CapabilityStatement", "id": "caselink", "url": fhir.Canonical + "/CapabilityStatement/caselink", "version": s.Release,
 		"name": "Caselink", "title": "Caselink: social prescribing referrals", "status": "active", "kind": "instance", "fhirVersion": "4.0.1",
+		"text":           object{"status": "generated", "div": `<div xmlns="http://www.w3.org/1999/xhtml">` + description + `</div>`},
 		"date":           s.Date.UTC().Format("2006-01-02"),
-		"description":    "Takes social prescribing referrals from GP systems and writes back a Task for each change of status and an Observation for each outcome score.",
+		"description":    description,
 		"software":       object{"name": "Caselink", "version": s.Release},
 		"implementation": object{"description": "Caselink", "url": s.Base},
 		"format":         []string{"application/fhir+json", "application/fhir+xml", "json", "xml"},

@@ -38,7 +38,8 @@ func (a *API) readVersion(resourceType string) edge.Handler {
 	}
 }
 
-// reading is the audit record of a read. It is kept only when something was read.
+// reading is the audit record of a read. It is kept of one that finds nothing too: who
+// tried to read another practice's is known.
 func (a *API) reading(scope fhir.Scope, resourceType, id string) workflow.Audit {
 	return workflow.Audit{At: a.Now(), Action: "R", Holder: scope.Holder, ResourceType: resourceType, ResourceID: id}
 }
