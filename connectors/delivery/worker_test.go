@@ -71,13 +71,6 @@ func run(t *testing.T, w *delivery.Worker) (stop func()) {
 	}
 }
 
-// verdicts of the items of a lane that are closed, and how many are not.
-func (m *memory) verdicts(l delivery.Lane) ([]delivery.Verdict, int) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.lanes[l].closed, len(m.lanes[l].owed)
-}
-
 func (m *memory) owed() (n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
