@@ -34,10 +34,12 @@ var verbs = []verb{
 	{"migrate", migrateHelp, runMigrate},
 	{"hammer", hammerHelp, runHammer},
 	{"bench", benchHelp, runBench},
+	{"deliveries", deliveriesHelp, runDeliveries},
 	{"fsck", fsckHelp, runFsck},
 	{"simulate", simulateHelp, runSimulate},
 	{"postgres", postgresHelp, runPostgres},
 	{"validate", validateHelp, runValidate},
+	{"map", mapHelp, runMap},
 	{"conformance", conformanceHelp, runConformance},
 	{"version", versionHelp, runVersion},
 }

@@ -160,12 +160,16 @@ func readResource(name string) ([]byte, error) {
 	return os.ReadFile(name)
 }
 
-func checkFile(name string, raw []byte, warnings bool) checkedFile {
-	format := fhir.JSON
-	isXML := bytes.HasPrefix(bytes.TrimLeft(raw, "\uFEFF \t\r\n"), []byte("<"))
-	if isXML {
-		format = fhir.XML
+// formatOf tells XML from JSON by its first character.
+func formatOf(raw []byte) fhir.Format {
+	if bytes.HasPrefix(bytes.TrimLeft(raw, "\uFEFF \t\r\n"), []byte("<")) {
+		return fhir.XML
 	}
+	return fhir.JSON
+}
+
+func checkFile(name string, raw []byte, warnings bool) checkedFile {
+	format := formatOf(raw)
 	c := checkedFile{name: name}
 	_, faults := workflow.Verdict(raw, format)
 	for _, e := range faults {
@@ -173,7 +177,7 @@ func checkFile(name string, raw []byte, warnings bool) checkedFile {
 			c.faults = append(c.faults, e)
 		}
 	}
-	if len(c.faults) == 0 || isXML {
+	if len(c.faults) == 0 || format == fhir.XML {
 		return c
 	}
 	root, _ := fhir.Inspect(raw)
