@@ -29,7 +29,7 @@ type Referral struct {
 	Service       string // id of the service that works it; "" while none is known
 	Practice      string // ODS code of where write-back goes; "" for nowhere
 	Seq           int    // number of the last event
-	CorrelationID string // X-Correlation-Id that it came with
+	CorrelationID string // what write-backs repeat as X-Correlation-Id
 }
 
 // Opening is what only the first Change of a referral carries.

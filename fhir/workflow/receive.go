@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -136,7 +137,7 @@ func (f *Flow) opening(scope fhir.Scope, practice Practice, r fhir.Resource, ref
 	}
 	c := f.opened(ref, practice, now)
 	c.ID, c.Referral.ID = f.NewID(), id
-	root := Referral{Holder: scope.Holder, ID: id, Practice: practice.ODS, Seq: 1, CorrelationID: scope.Caller.CorrelationID}
+	root := Referral{Holder: scope.Holder, ID: id, Practice: practice.ODS, Seq: 1, CorrelationID: conversation(scope.Caller)}
 	if c.Service != nil {
 		root.Service = c.Service.ID
 	}
@@ -150,6 +151,10 @@ func (f *Flow) opening(scope fhir.Scope, practice Practice, r fhir.Resource, ref
 	}
 	return f.withTask(change, fhir.Meta{ID: f.NewID()}, practice.Destinations)
 }
+
+// conversation is what write-backs repeat as X-Correlation-Id: the sender's own, or
+// the id of the request that began it.
+func conversation(c fhir.Caller) string { return cmp.Or(c.CorrelationID, c.RequestID) }
 
 // opened is the case but for its ids: whose it is, and whether a service can begin.
 func (f *Flow) opened(ref referral.Referral, practice Practice, now time.Time) cases.Case {
