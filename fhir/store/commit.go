@@ -33,6 +33,7 @@ const upsertLane = `insert into caselink.lanes (holder, referral, destination, s
 	values ($1, $2, $3, nullif($4, ''), $5, $6, $7, $8)
 	on conflict (holder, referral, destination) do update
 	set last = lanes.last + excluded.last, withhold = excluded.withhold, parked = lanes.parked or excluded.parked,
+		fence = lanes.fence + excluded.parked::int, -- a claim under way must not let the lane go
 		next_at = case when lanes.done = lanes.last then excluded.next_at else lanes.next_at end`
 
 const insertOwed = `insert into caselink.owed (holder, referral, destination, n, service, seq, event_id, request_id, correlation_id,

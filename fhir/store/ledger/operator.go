@@ -114,7 +114,7 @@ const auditOperated = `
 	select $1, holder, service, 'auditor', $4, '', $5, '', '', 'U', 'Delivery', referral, $6, '' from moved`
 
 const replayLanes = `with moved as (
-		update caselink.lanes set parked = false, attempt = 0, next_at = $1, fence = fence + 1, claimer = null
+		update caselink.lanes set parked = false, attempt = 0, next_at = $1
 		where parked and ($2::uuid is null or referral = $2) and ($3 = '' or destination = $3)
 		returning holder, referral, destination, service),
 	again as (

@@ -152,6 +152,31 @@ func TestReplayedLaneGoesOnWhereItStood(t *testing.T) {
 	}
 }
 
+func TestReplayedLaneIsDueAtOnce(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	c := storetest.Referral(t, d.DB, "Y99901", "svc-a")
+	slots := []delivery.Slots{{Destination: "Y99901", Free: 1}}
+	tried, err := d.Claim(t.Context(), slots, time.Minute)
+	if err != nil || len(tried) != 1 {
+		t.Fatalf("claimed %d, %v", len(tried), err)
+	}
+	if err := d.Settle(t.Context(), []delivery.Settlement{{Item: tried[0], Verdict: delivery.Retry, RetryAt: d.Now().Add(time.Hour)}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Park(t.Context(), operator, c.Referral.ID, ""); err != nil {
+		t.Fatal(err)
+	}
+
+	if _, err := d.Replay(t.Context(), operator, c.Referral.ID, ""); err != nil {
+		t.Fatal(err)
+	}
+
+	if again, err := d.Claim(t.Context(), slots, time.Minute); err != nil || len(again) != 1 || again[0].Attempt != 1 {
+		t.Errorf("claimed %+v, %v; want the item, its back-off begun anew", again, err)
+	}
+}
+
 func TestReplayOfDestinationTakesAllOfItsLanes(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
@@ -238,9 +263,12 @@ func TestNamelessItemNeverLeavesBehindReplayedOnes(t *testing.T) {
 	if _, err := d.Replay(t.Context(), operator, c.Referral.ID, ""); err != nil {
 		t.Fatal(err)
 	}
-	d.settle("Y99901", delivery.Acknowledged)
+	onItsWay, err := d.Claim(t.Context(), []delivery.Slots{{Destination: "Y99901", Free: 1}}, time.Minute)
+	if err != nil || len(onItsWay) != 1 {
+		t.Fatalf("claimed %d, %v", len(onItsWay), err)
+	}
 
-	err := d.DB.Update(t.Context(), storetest.App("svc-a"), c.Case.ID, func(cur workflow.Current) (workflow.Change, error) {
+	err = d.DB.Update(t.Context(), storetest.App("svc-a"), c.Case.ID, func(cur workflow.Current) (workflow.Change, error) {
 		change, err := storetest.Accepted(cur)
 		change.Owed[0].Parked = c.Owed[0].Parked
 		return change, err
@@ -249,6 +277,9 @@ func TestNamelessItemNeverLeavesBehindReplayedOnes(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	if err := d.Settle(t.Context(), []delivery.Settlement{{Item: onItsWay[0], Verdict: delivery.Acknowledged}}); err != nil {
+		t.Fatal(err)
+	}
 	if n := d.settle("Y99901", delivery.Acknowledged); n != 0 {
 		t.Errorf("an item that names nobody was claimed")
 	}
