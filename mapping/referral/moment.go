@@ -30,11 +30,11 @@ func dateTime(d *dtpb.DateTime) string {
 	case dtpb.DateTime_DAY:
 		return day(d.GetValueUs(), "2006-01-02")
 	case dtpb.DateTime_SECOND:
-		return moment(d, "2006-01-02T15:04:05Z07:00")
+		return moment(d, "2006-01-02T15:04:05")
 	case dtpb.DateTime_MILLISECOND:
-		return moment(d, "2006-01-02T15:04:05.000Z07:00")
+		return moment(d, "2006-01-02T15:04:05.000")
 	case dtpb.DateTime_MICROSECOND:
-		return moment(d, "2006-01-02T15:04:05.000000Z07:00")
+		return moment(d, "2006-01-02T15:04:05.000000")
 	}
 	return ""
 }
@@ -42,10 +42,12 @@ func dateTime(d *dtpb.DateTime) string {
 // day has no zone: the decoder reads every date as UTC.
 func day(us int64, layout string) string { return time.UnixMicro(us).UTC().Format(layout) }
 
+// moment keeps the zone in the words of the sender: +00:00 and Z are kept apart.
 func moment(d *dtpb.DateTime, layout string) string {
-	t := time.UnixMicro(d.GetValueUs()).UTC()
-	if zone, err := time.Parse("Z07:00", d.GetTimezone()); err == nil {
-		t = t.In(zone.Location())
+	t, zone := time.UnixMicro(d.GetValueUs()).UTC(), d.GetTimezone()
+	offset, err := time.Parse("Z07:00", zone)
+	if err != nil {
+		return t.Format(layout) + "Z"
 	}
-	return t.Format(layout)
+	return t.In(offset.Location()).Format(layout) + zone
 }
