@@ -43,8 +43,14 @@ var binary = sync.OnceValues(func() (string, error) {
 type devTest struct {
 	*testing.T
 	devWorld
-	dir    string
-	output *bytes.Buffer
+	dir     string
+	printed string // file of what it prints
+}
+
+// output is what caselink dev has printed so far.
+func (d *devTest) output() string {
+	b, _ := os.ReadFile(d.printed) // for failure messages, and there from the start
+	return string(b)
 }
 
 // startDev runs caselink dev in a folder of its own until the test ends.
@@ -54,9 +60,14 @@ func startDev(t *testing.T) *devTest {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &devTest{T: t, dir: t.TempDir(), output: &bytes.Buffer{}}
+	d := &devTest{T: t, dir: t.TempDir(), printed: filepath.Join(t.TempDir(), "printed")}
+	out, err := os.Create(d.printed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
 	cmd := exec.Command(bin, "dev", "--listen", "127.0.0.1:0", "--data", d.dir, "--demo=false")
-	cmd.Stdout, cmd.Stderr = d.output, d.output
+	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +76,7 @@ func startDev(t *testing.T) *devTest {
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		if err := <-ended; err != nil {
-			t.Errorf("caselink dev ended badly: %v\n%s", err, d.output)
+			t.Errorf("caselink dev ended badly: %v\n%s", err, d.output())
 		}
 	})
 	d.until("caselink dev is ready", func() bool {
@@ -82,7 +93,7 @@ func (d *devTest) until(what string, holds func() bool) {
 	defer tick.Stop()
 	for deadline := time.Now().Add(time.Minute); !holds(); <-tick.C {
 		if time.Now().After(deadline) {
-			d.Fatalf("never: %s\n%s", what, d.output)
+			d.Fatalf("never: %s\n%s", what, d.output())
 		}
 	}
 }
@@ -353,7 +364,8 @@ func TestSecondAdapterJoins(t *testing.T) {
 	if err := json.NewDecoder(log).Decode(&line); err != nil || line.Address == "" {
 		t.Fatalf("the second adapter did not say where it listens: %v", err)
 	}
-	go func() { _, _ = io.Copy(io.Discard, log) }()
+	read := make(chan struct{})
+	go func() { defer close(read); _, _ = io.Copy(io.Discard, log) }()
 	base := "http://" + line.Address
 
 	d.until("the second adapter is ready", func() bool {
@@ -368,6 +380,7 @@ func TestSecondAdapterJoins(t *testing.T) {
 		t.Errorf("the same referral at the second adapter: status %d, id %v, want 200 and %s", again.status, again.at("id"), first)
 	}
 	_ = second.Process.Signal(syscall.SIGTERM)
+	<-read // Wait closes the pipe
 	if err := second.Wait(); err != nil {
 		t.Errorf("the second adapter did not drain: %v", err)
 	}
@@ -393,7 +406,7 @@ func TestNoPatientDataInLogs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	texts := map[string]string{"metrics": string(metrics.body), "output": d.output.String()}
+	texts := map[string]string{"metrics": string(metrics.body), "output": d.output()}
 	for _, path := range logs {
 		b, err := os.ReadFile(path)
 		if err != nil {

@@ -84,7 +84,7 @@ func Check(ctx context.Context, db *store.DB, progress func(name string, done, o
 	for i, inv := range Invariants {
 		progress(inv.Name, i, of)
 		b := store.NewBatch(fhir.Scope{Role: fhir.RoleAuditor})
-		b.Queue(`select set_config('statement_timeout', '10min', true)`)
+		b.Queue(`select set_config('statement_timeout', '10min', true), set_config('enable_seqscan', 'on', true), set_config('enable_bitmapscan', 'on', true)`)
 		b.Queue(inv.sql + " limit 20").Query(func(rows pgx.Rows) error {
 			lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
 			for _, line := range lines {
