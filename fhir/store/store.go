@@ -118,6 +118,13 @@ func (b *Batch) Queue(sql string, args ...any) *pgx.QueuedQuery {
 	return b.b.Queue(sql+b.role, args...)
 }
 
+// Relaxed lets the batch commit without waiting for the disk: a crash of PostgreSQL may
+// undo it. Only for what does no harm when it is done again.
+func (b *Batch) Relaxed() *Batch {
+	b.Queue(`select set_config('synchronous_commit', 'off', true)`)
+	return b
+}
+
 // Send runs the batch as one transaction and one round trip. It returns the first
 // error, translated; after an error nothing is kept.
 func (db *DB) Send(ctx context.Context, what string, b *Batch) error {

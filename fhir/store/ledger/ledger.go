@@ -62,7 +62,7 @@ func (l *Ledger) Claim(ctx context.Context, slots []delivery.Slots, lease time.D
 	}
 	now := l.Now()
 	var items []delivery.Item
-	b := store.NewBatch(courier)
+	b := store.NewBatch(courier).Relaxed() // a lost claim is made again
 	b.Queue(claim, destinations, free, now, now.Add(lease), l.claimer.Load()).Query(func(rows pgx.Rows) (err error) {
 		items, err = pgx.CollectRows(rows, scanItem)
 		return err
@@ -174,7 +174,7 @@ func (l *Ledger) Settle(ctx context.Context, settlements []delivery.Settlement) 
 		verdicts, reasons = append(verdicts, string(s.Verdict)), append(reasons, s.Reason)
 		statuses, etags, nexts = append(statuses, int32(s.Receipt.Status)), append(etags, s.Receipt.ETag), append(nexts, next)
 	}
-	b := store.NewBatch(courier)
+	b := store.NewBatch(courier).Relaxed() // a lost settlement is an attempt more, which changes nothing
 	b.Queue(settle, holders, referrals, destinations, ns, fences, verdicts, reasons, statuses, etags, nexts, now)
 	return l.DB.Send(ctx, "settle what was owed", b)
 }
