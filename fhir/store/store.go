@@ -35,9 +35,9 @@ type DB struct {
 }
 
 // sessionSettings are limits that PostgreSQL enforces on every statement and
-// transaction of ours, and advice to its planner: each of our queries reads a few rows
-// in the order of an index. A plan that was made while a table was empty, and kept,
-// would read all of it, or all that is due to send four.
+// transaction of ours, and advice to its planner: each of our queries reads a few rows,
+// one by one, in the order of an index. A plan that was made while a table was small,
+// and kept, would read all of it for ever (seen: a claim that hashed every lane).
 var sessionSettings = map[string]string{
 	"statement_timeout":                   "5s",
 	"lock_timeout":                        "2s",
@@ -46,6 +46,8 @@ var sessionSettings = map[string]string{
 	"timezone":                            "UTC",
 	"enable_seqscan":                      "off",
 	"enable_bitmapscan":                   "off",
+	"enable_hashjoin":                     "off",
+	"enable_mergejoin":                    "off",
 }
 
 // Open connects lazily: a database that is down is no error here.
