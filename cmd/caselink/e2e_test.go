@@ -328,6 +328,7 @@ func TestAcknowledgedReferralsSurviveKills(t *testing.T) {
 	}
 
 	lost, doubled, err := h.verify(ctx, func(int, int) {})
+	t.Logf("%d referrals acknowledged through %d kills, %d requests repeated: %d lost, %d doubled", len(h.ledger.list), kills, h.unknown.Load(), lost, doubled)
 	if err != nil || lost+doubled > 0 || kills < 3 {
 		t.Errorf("of %d acknowledged %d are lost and %d doubled after %d kills, error %v", len(h.ledger.list), lost, doubled, kills, err)
 	}
