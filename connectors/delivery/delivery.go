@@ -91,7 +91,7 @@ type Ledger interface {
 	// retried later. A claim gives the lane a higher Fence and counts an Attempt,
 	// for an item whose claimer died may have been sent. When the lease runs out
 	// unsettled, the lane is due again. A destination that slots does not name
-	// gets nothing. One round trip.
+	// gets nothing. One round trip, and one more for each holder: bodies are read as theirs.
 	Claim(ctx context.Context, slots []Slots, lease time.Duration) ([]Item, error)
 
 	// Settle ends claims, all of them or (with an error) none. Acknowledged,
