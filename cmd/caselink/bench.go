@@ -21,6 +21,7 @@ import (
 
 	"caselink.example/connectors/simulator"
 	"caselink.example/fhir"
+	"caselink.example/fhir/store"
 	"caselink.example/fhir/store/measure"
 	"caselink.example/fhir/workflow"
 )
@@ -111,7 +112,7 @@ func (b *bench) start(ctx context.Context) error {
 		if b.world, err = readDevWorld(filepath.Join(b.dir, "data")); err == nil {
 			break
 		}
-		if time.Since(started) > time.Minute || !sleep(ctx, 5*time.Millisecond) {
+		if time.Since(started) > time.Minute || !store.Pause(ctx, 5*time.Millisecond) {
 			b.stop()
 			return errors.New("caselink dev did not get ready: see caselink dev --help")
 		}
@@ -291,7 +292,7 @@ func (b *bench) settled(ctx context.Context) error {
 		if err != nil || n == 0 {
 			return err
 		}
-		if !sleep(ctx, 50*time.Millisecond) {
+		if !store.Pause(ctx, 50*time.Millisecond) {
 			return ctx.Err()
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"caselink.example/fhir/store"
 	"caselink.example/fhir/store/cluster/child"
 )
 
@@ -129,7 +130,7 @@ func (p *part) supervise(ctx context.Context, out io.Writer) {
 
 // restart tries until the part is started, nil when ctx is done before.
 func (p *part) restart(ctx context.Context, out io.Writer) running {
-	for sleep(ctx, restartAfter) {
+	for store.Pause(ctx, restartAfter) {
 		next, err := p.again()
 		if err == nil {
 			fmt.Fprintf(out, "The %s ended and was started again as process %d.\n", p.name, next.PID())
@@ -186,7 +187,7 @@ func awaitOK(ctx context.Context, url string) error {
 			}
 			err = errors.New(url + " answers " + resp.Status)
 		}
-		if !sleep(ctx, 20*time.Millisecond) {
+		if !store.Pause(ctx, 20*time.Millisecond) {
 			if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.DeadlineExceeded) {
 				return cause
 			}

@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"caselink.example/connectors/simulator"
+	"caselink.example/fhir/store"
 )
 
 // A hammer sends fictional referrals from many clients at once and keeps a ledger of
@@ -105,21 +106,9 @@ func (h *hammer) send(ctx context.Context, r simulator.Referral) error {
 			return fmt.Errorf("referral %s had no answer for %s", r.Identifier, h.patient)
 		}
 		h.unknown.Add(1)
-		if !sleep(ctx, 20*time.Millisecond) {
+		if !store.Pause(ctx, 20*time.Millisecond) {
 			return nil
 		}
-	}
-}
-
-// sleep waits, or reports false when ctx ends first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
 	}
 }
 

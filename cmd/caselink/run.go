@@ -93,7 +93,7 @@ func whenSafe(ctx context.Context, db *store.DB, log *slog.Logger) error {
 			return err
 		}
 		log.Warn("waiting for the database", slog.String("error", err.Error()))
-		if !sleep(ctx, 500*time.Millisecond) {
+		if !store.Pause(ctx, 500*time.Millisecond) {
 			return ctx.Err()
 		}
 	}

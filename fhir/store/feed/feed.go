@@ -7,7 +7,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"log/slog"
 	"time"
 
@@ -36,49 +35,21 @@ type Sealer struct {
 // one that loses its connection or the database begins anew.
 func (s *Sealer) Run(ctx context.Context) error {
 	for {
-		err := s.lead(ctx)
+		_, err := s.DB.Holding(ctx, leaderLock, s.rounds)
 		if ctx.Err() != nil {
 			return nil
 		}
-		if err != nil && !errors.Is(err, errNotLeader) {
+		if err != nil {
 			s.Log.Warn("sealer interrupted", "error", err.Error())
 		}
-		if !pause(ctx, time.Second) {
+		if !store.Pause(ctx, time.Second) {
 			return nil
 		}
 	}
 }
 
-var errNotLeader = errors.New("another sealer leads")
-
-// lead holds the leader's lock on a connection of its own and seals with that same
-// connection, so a leader that lost its lock cannot write.
-func (s *Sealer) lead(ctx context.Context) error {
-	conn, err := s.DB.Pool().Acquire(ctx)
-	if err != nil {
-		return store.Translate("acquire sealer connection", err)
-	}
-	defer conn.Release()
-	var leads bool
-	if err := conn.QueryRow(ctx, "select pg_try_advisory_lock($1)", leaderLock).Scan(&leads); err != nil {
-		return store.Translate("take sealer lock", err)
-	}
-	if !leads {
-		return errNotLeader
-	}
-	defer unlock(conn)
-	return s.rounds(ctx, conn)
-}
-
-// unlock gives the lock back; should that fail, ending the connection does.
-func unlock(conn *pgxpool.Conn) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	if _, err := conn.Exec(ctx, "select pg_advisory_unlock($1)", leaderLock); err != nil {
-		_ = conn.Conn().Close(ctx)
-	}
-}
-
+// rounds seals with the connection that holds the leader's lock, so a leader that lost
+// its lock cannot write.
 func (s *Sealer) rounds(ctx context.Context, conn *pgxpool.Conn) error {
 	every := s.Every
 	if every == 0 {
@@ -89,21 +60,9 @@ func (s *Sealer) rounds(ctx context.Context, conn *pgxpool.Conn) error {
 		if err != nil {
 			return err
 		}
-		if events < perRound && audit < perRound && !pause(ctx, every) {
+		if events < perRound && audit < perRound && !store.Pause(ctx, every) {
 			return nil
 		}
-	}
-}
-
-// pause waits for d, or reports false when ctx ends first.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
 	}
 }
 
