@@ -10,7 +10,7 @@ STATICCHECK_VERSION := v0.8.2
 STATICCHECK := bin/tools/staticcheck-$(STATICCHECK_VERSION)
 
 # Packages where goroutines share something.
-RACE ?= ./cmd/... ./connectors/... ./fhir/auth/... ./fhir/edge/... ./fhir/store/... ./fhir/workflow/...
+RACE ?= ./cmd/... ./connectors/... ./mapping/workflow/...
 
 # A checkout that git does not trust, such as another user's, has no commit to record.
 VCS := $(shell git rev-parse --verify -q HEAD >/dev/null 2>&1 || echo -buildvcs=false)

@@ -11,7 +11,10 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"caselink.example/cmd/caselink/internal/world"
 	"caselink.example/conformance/kit"
+	"caselink.example/conformance/kit/report"
+	"caselink.example/conformance/kit/suite"
 )
 
 const conformanceHelp = `caselink conformance: prove what a system promises, from outside
@@ -54,9 +57,9 @@ func parseConformance(args []string, stderr io.Writer) (conformanceFlags, error)
 	var c conformanceFlags
 	f := newFlags("conformance", conformanceHelp, stderr)
 	f.StringVar(&c.target, "target", "", "the FHIR base `URL` of the system under test, when the preset has none")
-	f.StringVar(&c.role, "role", kit.RoleAdapter, "the `role` of the target: adapter or gp-system")
+	f.StringVar(&c.role, "role", suite.RoleAdapter, "the `role` of the target: adapter or gp-system")
 	f.StringVar(&c.preset, "preset", "", "dev, or a YAML `file` that says how to reach the target")
-	f.StringVar(&c.data, "data", defaultData, "the `folder` of the caselink dev that is the target")
+	f.StringVar(&c.data, "data", world.DefaultFolder, "the `folder` of the caselink dev that is the target")
 	f.StringVar(&c.client, "client", "", "the preset's `client` that plays the practice")
 	f.StringVar(&c.out, "out", "", "the `folder` for the reports")
 	f.StringVar(&c.seed, "seed", "", "send the identifiers of an earlier run again")
@@ -73,27 +76,27 @@ func runConformanceRun(ctx context.Context, args []string, stdout, stderr io.Wri
 	if err != nil {
 		return err
 	}
-	report, err := c.run(ctx, stderr)
+	result, err := c.run(ctx, stderr)
 	if err != nil {
 		fmt.Fprintf(stderr, "caselink conformance: %v\n", err)
 		return exitCode(kit.ExitKit)
 	}
-	printReport(stdout, report)
+	printReport(stdout, result)
 	if c.out != "" {
-		if err := report.Write(c.out); err != nil {
+		if err := report.Write(result, c.out); err != nil {
 			fmt.Fprintf(stderr, "caselink conformance: %v\n", err)
 			return exitCode(kit.ExitKit)
 		}
 		fmt.Fprintf(stdout, "Reports are in %s\n", c.out)
 	}
-	if code := report.Exit(); code != kit.ExitPass {
+	if code := result.Exit(); code != kit.ExitPass {
 		return exitCode(code)
 	}
 	return nil
 }
 
 func (c conformanceFlags) run(ctx context.Context, stderr io.Writer) (kit.Report, error) {
-	suites, err := kit.Suites(c.role)
+	suites, err := suite.Suites(c.role)
 	if err != nil {
 		return kit.Report{}, err
 	}
@@ -128,7 +131,7 @@ func (c conformanceFlags) readPreset() (kit.Preset, error) {
 	if c.preset != "" && c.preset != "dev" {
 		return kit.LoadPreset(c.preset, os.Getenv)
 	}
-	preset, err := kit.DevPreset(c.data)
+	preset, err := devPreset(c.data)
 	if c.preset == "" && c.target != "" && (err != nil || !preset.Has(c.target)) {
 		return kit.Preset{Name: "none"}, nil
 	}
@@ -171,7 +174,7 @@ func runConformanceList(_ context.Context, args []string, stdout, stderr io.Writ
 	if _, err := f.parseArgs(args); err != nil {
 		return err
 	}
-	suites, err := kit.Suites(*role)
+	suites, err := suite.Suites(*role)
 	if err != nil {
 		return err
 	}
@@ -191,22 +194,22 @@ func runConformanceCoverage(_ context.Context, args []string, stdout, stderr io.
 	if _, err := newFlags("conformance", conformanceHelp, stderr).parseArgs(args); err != nil {
 		return err
 	}
-	requirements, err := kit.Requirements()
+	requirements, err := suite.Requirements()
 	if err != nil {
 		return err
 	}
-	suites, err := kit.Suites("")
+	suites, err := suite.Suites("")
 	if err != nil {
 		return err
 	}
-	if faults := printCoverage(stdout, kit.Coverage(requirements, suites)); faults > 0 {
+	if faults := printCoverage(stdout, suite.Coverage(requirements, suites)); faults > 0 {
 		return fmt.Errorf("%d requirements are not accounted for", faults)
 	}
 	return nil
 }
 
 // printCoverage shows the requirements and returns how many are not accounted for.
-func printCoverage(w io.Writer, covered []kit.Covered) (faults int) {
+func printCoverage(w io.Writer, covered []suite.Covered) (faults int) {
 	tested := 0
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "REQUIREMENT\t\tWHAT\tCHECKS, OR WHY NONE")
@@ -226,4 +229,23 @@ func printCoverage(w io.Writer, covered []kit.Covered) (faults int) {
 	table.Flush()
 	fmt.Fprintf(w, "%d requirements: %d have checks, %d have a written reason, %d are not accounted for\n", len(covered), tested, len(covered)-tested-faults, faults)
 	return faults
+}
+
+// devPreset is how to reach the running caselink dev of the data folder.
+func devPreset(data string) (kit.Preset, error) {
+	w, err := world.Read(data)
+	if err != nil {
+		return kit.Preset{}, err
+	}
+	p := kit.Preset{Name: "dev", FHIRBase: w.FHIRBase, CaseAPI: w.CaseAPI, TokenURL: w.TokenURL, Practice: "gp-a", Clients: map[string]kit.PresetClient{}}
+	workers := map[string]string{"gp-a": "linkworker", "gp-b": "linkworker-b"}
+	others := map[string]string{"gp-a": "gp-b", "gp-b": "gp-a"}
+	for name, c := range w.Clients {
+		client := kit.PresetClient{ID: c.ID, Secret: c.Secret, Scope: c.Scope, ODS: c.ODS, LinkWorker: workers[name], Other: others[name]}
+		if gp := w.GPSystems[c.ODS]; c.ODS != "" && gp != "" {
+			client.GPSystem, client.GPFault = gp, gp+"/$fault"
+		}
+		p.Clients[name] = client
+	}
+	return p, nil
 }

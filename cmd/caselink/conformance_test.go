@@ -11,7 +11,8 @@ import (
 	"testing"
 
 	"caselink.example/conformance/kit"
-	"caselink.example/fhir"
+	"caselink.example/conformance/kit/suite"
+	"caselink.example/fhir/r4"
 )
 
 // TestBuiltBinaryKeepsItsPromises runs the kit of the built binary against the
@@ -23,7 +24,7 @@ func TestBuiltBinaryKeepsItsPromises(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, role := range []string{kit.RoleAdapter, kit.RoleGPSystem} {
+	for _, role := range []string{suite.RoleAdapter, suite.RoleGPSystem} {
 		out := t.TempDir()
 		said, err := exec.Command(bin, "conformance", "run", "--data", d.dir, "--role", role, "--out", out).CombinedOutput()
 		if err != nil {
@@ -37,7 +38,7 @@ func TestBuiltBinaryKeepsItsPromises(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r, err := fhir.Unmarshal(raw); err != nil || r.Type != "TestReport" {
+		if r, err := r4.Unmarshal(raw); err != nil || r.Type != "TestReport" {
 			t.Errorf("role %s: TestReport.json is %q, %v", role, r.Type, err)
 		}
 	}
@@ -70,5 +71,33 @@ func TestConformanceExitCodes(t *testing.T) {
 		if got := run(t.Context(), append([]string{"conformance"}, c.args...), &said, &said); int(got) != c.want || !strings.Contains(said.String(), c.says) {
 			t.Errorf("%s: exit code %d, want %d and %q in:\n%s", name, got, c.want, c.says, said.String())
 		}
+	}
+}
+
+func TestDevPresetReadsDevJSON(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	dev := `{"fhir_base":"http://127.0.0.1:1/FHIR/R4","case_api":"http://127.0.0.1:1/api/v1","token_url":"http://127.0.0.1:3/oauth2/token",
+		"clients":{"gp-a":{"client_id":"gp-a","client_secret":"a","scope":"s","ods":"Y99901"},"gp-b":{"client_id":"gp-b","client_secret":"b","scope":"s","ods":"Y99902"},
+			"linkworker":{"client_id":"linkworker","client_secret":"c"},"linkworker-b":{"client_id":"linkworker-b","client_secret":"d"}},
+		"gp_systems":{"Y99901":"http://127.0.0.1:2/Y99901/FHIR/R4","Y99902":"http://127.0.0.1:2/Y99902/FHIR/R4"}}`
+	if err := os.WriteFile(filepath.Join(dir, "dev.json"), []byte(dev), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	preset, err := devPreset(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := preset.Target(suite.RoleAdapter, "", "gp-b")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if got.GPFault != "http://127.0.0.1:2/Y99902/FHIR/R4/$fault" || got.Clients["link-worker"].ID != "linkworker-b" || got.Clients["other-link-worker"].ID != "linkworker" || got.Clients["other-practice"].ODS != "Y99901" {
+		t.Errorf("gp-b plays the practice: %+v", got)
+	}
+	if _, err := devPreset(t.TempDir()); err == nil || !strings.Contains(err.Error(), "caselink dev") {
+		t.Errorf("without dev.json: %v", err)
 	}
 }

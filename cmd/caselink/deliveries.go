@@ -10,9 +10,10 @@ import (
 
 	"github.com/google/uuid"
 
+	"caselink.example/cmd/caselink/internal/config"
+	"caselink.example/connectors/store"
+	"caselink.example/connectors/store/ledger"
 	"caselink.example/fhir"
-	"caselink.example/fhir/store"
-	"caselink.example/fhir/store/ledger"
 )
 
 const deliveriesHelp = `caselink deliveries: show what is owed to GP systems, and repair it
@@ -62,7 +63,7 @@ func runDeliveries(ctx context.Context, args []string, stdout, stderr io.Writer)
 	if !ok {
 		return f.misused()
 	}
-	cfg, err := loadConfig(*f.config, readEnvironment())
+	cfg, err := config.Load(*f.config, config.Environ())
 	if err != nil {
 		return err
 	}

@@ -5,10 +5,10 @@ import (
 	"strings"
 	"testing"
 
-	"caselink.example/fhir/store"
-	"caselink.example/fhir/store/ledger"
-	"caselink.example/fhir/store/storetest"
-	"caselink.example/fhir/workflow"
+	"caselink.example/connectors/store"
+	"caselink.example/connectors/store/ledger"
+	"caselink.example/connectors/store/storetest"
+	"caselink.example/mapping/workflow"
 )
 
 // withLedger is a configuration whose database owes one Task of a referral.

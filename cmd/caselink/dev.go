@@ -3,19 +3,12 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"net"
-	"os"
-	"path/filepath"
-	"strconv"
-	"sync"
-	"syscall"
 	"time"
 
-	"caselink.example/fhir/store"
-	"caselink.example/fhir/store/cluster"
+	"caselink.example/cmd/caselink/internal/config"
+	"caselink.example/cmd/caselink/internal/world"
 )
 
 const devHelp = `caselink dev: run everything on this machine, with demo data
@@ -31,32 +24,25 @@ dies. Nothing of it outlives this process. It says what to try once it is ready.
 Everything is kept in the data folder: remove the folder to begin anew. Ctrl-C stops.
 `
 
-const (
-	devDatabase  = "caselink"
-	readyWithin  = 60 * time.Second
-	gpOffset     = 1 // from the adapter's port to that of the GP systems
-	issuerOffset = 2 // and to that of the issuer
-)
-
 func runDev(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	begun := time.Now()
 	f := newFlags("dev", devHelp, stderr)
-	listen := f.String("listen", defaultListen, "`host:port` of the adapter")
-	data := f.String("data", defaultData, "the `folder` to keep everything in")
+	listen := f.String("listen", config.DefaultListen, "`host:port` of the adapter")
+	data := f.String("data", world.DefaultFolder, "the `folder` to keep everything in")
 	withDemo := f.Bool("demo", true, "send a few fictional referrals at the start")
 	if _, err := f.parseArgs(args); err != nil {
 		return err
 	}
 	ctx, stop := untilSignal(ctx)
 	defer stop()
-	d := &dev{data: *data, out: stdout}
-	defer d.stop()
-	if err := d.start(ctx, *listen, stderr); err != nil {
+	d := world.New(*data, stdout)
+	defer d.Stop()
+	if err := d.Start(ctx, *listen, stderr); err != nil {
 		return cmp.Or(quietly(ctx), err)
 	}
-	d.printWelcome(time.Since(begun))
+	d.PrintWelcome(time.Since(begun))
 	if *withDemo {
-		go d.demo(ctx)
+		go d.Demo(ctx)
 	}
 	<-ctx.Done()
 	fmt.Fprintln(stdout, "\nStopping.")
@@ -69,232 +55,4 @@ func quietly(ctx context.Context) error {
 		return exitOK
 	}
 	return nil
-}
-
-// dev is a running developer's world.
-type dev struct {
-	data  string
-	out   io.Writer
-	lock  *os.File
-	parts []*part // in the order of their start
-
-	mu    sync.Mutex // guards world and what is written of it
-	world devWorld
-	ready bool // dev.json is there
-}
-
-// start brings everything up and returns when it is ready.
-func (d *dev) start(ctx context.Context, listen string, progress io.Writer) error {
-	if err := d.openData(); err != nil {
-		return err
-	}
-	bin, err := findOrInstall(ctx, progress)
-	if err != nil {
-		return err
-	}
-	sockets, err := openSockets(listen)
-	if err != nil {
-		return err
-	}
-	defer sockets.close() // the parts have copies
-	pg, err := d.startPostgres(ctx, bin)
-	if err != nil {
-		return err
-	}
-	if err := d.writeConfigs(pg, sockets); err != nil {
-		return err
-	}
-	if err := d.startParts(sockets); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, readyWithin)
-	defer cancel()
-	for _, p := range d.parts {
-		if err := p.awaitReady(ctx); err != nil {
-			return err
-		}
-	}
-	return d.announce()
-}
-
-// openData makes the data folder and takes its lock: one folder, one world.
-func (d *dev) openData() (err error) {
-	if d.data, err = filepath.Abs(d.data); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Join(d.data, "secrets"), 0o755); err != nil {
-		return err
-	}
-	if err := os.Chmod(filepath.Join(d.data, "secrets"), 0o700); err != nil {
-		return err
-	}
-	path := filepath.Join(d.data, "dev.lock")
-	if d.lock, err = os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600); err != nil {
-		return err
-	}
-	if err := syscall.Flock(int(d.lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		pid, _ := os.ReadFile(path) // the number only helps
-		d.data = ""                 // not ours to clean up
-		return fmt.Errorf("%s is in use by another caselink dev (process %s): stop it, or choose another folder with --data", filepath.Dir(path), pid)
-	}
-	if err := d.lock.Truncate(0); err != nil {
-		return err
-	}
-	if _, err := d.lock.WriteAt([]byte(strconv.Itoa(os.Getpid())), 0); err != nil {
-		return err
-	}
-	return d.withdraw()
-}
-
-// sockets are the listening sockets of all parts. They are opened once and passed
-// on, so that while a part restarts its clients wait rather than being refused.
-type sockets struct{ adapter, gps, issuer net.Listener }
-
-func openSockets(listen string) (s sockets, err error) {
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		return s, fmt.Errorf("--listen must be host:port: %w", err)
-	}
-	number, err := strconv.Atoi(port)
-	if err != nil {
-		return s, fmt.Errorf("--listen: the port must be a number, not %q", port)
-	}
-	offset := func(n int) string {
-		if number == 0 {
-			return net.JoinHostPort(host, "0")
-		}
-		return net.JoinHostPort(host, strconv.Itoa(number+n))
-	}
-	for _, open := range []struct {
-		ln     *net.Listener
-		offset int
-	}{{&s.adapter, 0}, {&s.gps, gpOffset}, {&s.issuer, issuerOffset}} {
-		if *open.ln, err = net.Listen("tcp", offset(open.offset)); err != nil {
-			s.close()
-			return s, fmt.Errorf("%w: choose another port with --listen; the two after it are needed too", err)
-		}
-	}
-	return s, nil
-}
-
-func (s sockets) close() {
-	for _, ln := range []net.Listener{s.adapter, s.gps, s.issuer} {
-		if ln != nil {
-			_ = ln.Close() // nothing is accepted on it here
-		}
-	}
-}
-
-// startPostgres starts the private PostgreSQL and brings its schema up to date.
-func (d *dev) startPostgres(ctx context.Context, bin cluster.Binaries) (*cluster.Cluster, error) {
-	cfg := cluster.Config{Dir: filepath.Join(d.data, "postgres"), Binaries: bin}
-	pg, err := cluster.Start(ctx, cfg)
-	if err != nil {
-		return nil, err
-	}
-	if pg.Home != cfg.Dir {
-		fmt.Fprintf(d.out, "PostgreSQL keeps its data in %s, because it does not run as root and cannot get into %s.\n", pg.Home, cfg.Dir)
-	}
-	d.keep(&part{name: "PostgreSQL", running: pg, again: func() (running, error) { return cluster.Start(context.WithoutCancel(ctx), cfg) }})
-	if err := pg.CreateDatabase(ctx, devDatabase); err != nil {
-		return nil, err
-	}
-	return pg, store.Migrate(ctx, pg.URL(devDatabase, cluster.Owner))
-}
-
-// writeConfigs writes the configurations of the parts, which are ordinary ones.
-func (d *dev) writeConfigs(pg *cluster.Cluster, s sockets) error {
-	seed, err := readSeed(d.data)
-	if err != nil {
-		return err
-	}
-	at := devAddresses{adapter: reachable(s.adapter), gps: reachable(s.gps), issuer: reachable(s.issuer)}
-	d.world = newDevWorld(d.data, seed, pg.URL(devDatabase, cluster.Admin), at)
-	const note = "Written by caselink dev at each start: changes are lost."
-	serve := d.world.serveConfig(s.adapter.Addr().String(), pg.URL(devDatabase, store.Login), pg.URL(devDatabase, cluster.Owner))
-	return errors.Join(
-		writeYAML(d.world.ServeConfig, note, serve),
-		writeYAML(d.simulateConfigPath(), note, d.world.simulateConfig(d.data, at)),
-		writeAtomically(d.examplePath(), newExample()),
-	)
-}
-
-func (d *dev) simulateConfigPath() string { return filepath.Join(d.data, "secrets", "simulate.yaml") }
-func (d *dev) examplePath() string        { return filepath.Join(d.data, "referral.json") }
-
-// startParts starts this program twice more: as the stand-ins, and as the adapter.
-func (d *dev) startParts(s sockets) error {
-	program, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	simulate, err := d.program("simulators", []net.Listener{s.issuer, s.gps}, program, "simulate", "--config", d.simulateConfigPath())
-	if err != nil {
-		return err
-	}
-	simulate.readyURLs = []string{d.world.Issuer + "/.well-known/openid-configuration"}
-	for _, gp := range d.world.GPSystems {
-		simulate.readyURLs = append(simulate.readyURLs, gp+"/metadata")
-	}
-	adapter, err := d.program("adapter", []net.Listener{s.adapter}, program, "serve", "--config", d.world.ServeConfig)
-	if err != nil {
-		return err
-	}
-	adapter.readyURLs = []string{d.world.publicURL() + "/readyz"}
-	adapter.onStart = d.adapterStarted
-	for _, p := range []*part{simulate, adapter} {
-		if p.running, err = p.again(); err != nil {
-			return err
-		}
-		d.keep(p)
-	}
-	return nil
-}
-
-// adapterStarted keeps dev.json true.
-func (d *dev) adapterStarted(pid int) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.world.AdapterPID = pid
-	if d.ready {
-		if err := d.world.write(d.data); err != nil {
-			fmt.Fprintf(d.out, "%s could not be brought up to date: %v\n", devFile, err)
-		}
-	}
-}
-
-// announce writes dev.json: everything is ready.
-func (d *dev) announce() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.ready = true
-	return d.world.write(d.data)
-}
-
-// withdraw removes dev.json.
-func (d *dev) withdraw() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.ready = false
-	if err := os.Remove(filepath.Join(d.data, devFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return nil
-}
-
-// stop ends the parts in the reverse order of their start, so that the adapter can
-// finish what it does, and lifts the lock.
-func (d *dev) stop() {
-	if d.data == "" {
-		return
-	}
-	if err := d.withdraw(); err != nil {
-		fmt.Fprintln(d.out, err)
-	}
-	for i := len(d.parts) - 1; i >= 0; i-- {
-		d.parts[i].stop()
-	}
-	if d.lock != nil {
-		_ = d.lock.Close() // closing it lifts it
-	}
 }

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"caselink.example/cmd/caselink/internal/world"
 )
 
 func TestKilledAdapterIsStartedAgainAndNobodyIsRefused(t *testing.T) {
@@ -23,11 +25,11 @@ func TestKilledAdapterIsStartedAgainAndNobodyIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if a, err := request(http.MethodGet, d.publicURL()+"/healthz", "", ""); err != nil || a.status != http.StatusOK {
+	if a, err := request(http.MethodGet, d.PublicURL()+"/healthz", "", ""); err != nil || a.status != http.StatusOK {
 		t.Errorf("a request while the adapter restarts: status %d, error %v", a.status, err)
 	}
 	d.until("dev.json names the new adapter", func() bool {
-		now, err := readDevWorld(d.dir)
+		now, err := world.Read(d.dir)
 		return err == nil && now.AdapterPID != killed
 	})
 }
@@ -51,7 +53,7 @@ func TestKilledDevLeavesNothingInTheWay(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	first, world := launchDev(t, dir)
-	id := (&devTest{T: t, devWorld: world}).refer("gp-a", newReferral(world.Clients["gp-a"].ODS))
+	id := (&devTest{T: t, World: world}).refer("gp-a", newReferral(world.Clients["gp-a"].ODS))
 
 	if err := first.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -59,7 +61,7 @@ func TestKilledDevLeavesNothingInTheWay(t *testing.T) {
 	_ = first.Wait() // killed, as asked
 	second, world := launchDev(t, dir)
 
-	after := &devTest{T: t, devWorld: world}
+	after := &devTest{T: t, World: world}
 	if a := after.call(http.MethodGet, world.FHIRBase+"/ServiceRequest/"+id, after.as("gp-a"), ""); a.status != http.StatusOK {
 		t.Errorf("the referral that the first one acknowledged: status %d", a.status)
 	}
@@ -90,7 +92,7 @@ func TestOneFolderHasOneDev(t *testing.T) {
 	if code != exitFault || !strings.Contains(said, "is in use by another caselink dev") {
 		t.Errorf("a second dev: exit code %d, %q", code, said)
 	}
-	if _, err := readDevWorld(d.dir); err != nil {
+	if _, err := world.Read(d.dir); err != nil {
 		t.Errorf("the second dev has broken the first: %v", err)
 	}
 }
@@ -106,12 +108,12 @@ func TestDemoDataIsTheSameAtEachStart(t *testing.T) {
 		}
 		return states, a.at("cases")
 	}
-	if err := demo(t.Context(), d.devWorld); err != nil {
+	if err := world.Demo(t.Context(), d.World); err != nil {
 		t.Fatal(err)
 	}
 	states, first := read()
 
-	if err := demo(t.Context(), d.devWorld); err != nil {
+	if err := world.Demo(t.Context(), d.World); err != nil {
 		t.Fatal(err)
 	}
 
@@ -123,41 +125,26 @@ func TestDemoDataIsTheSameAtEachStart(t *testing.T) {
 	}
 }
 
-func TestExampleOfTheWelcomeIsAReferral(t *testing.T) {
-	t.Parallel()
-	d := startDev(t)
-	example, err := os.ReadFile(filepath.Join(d.dir, "referral.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []int{http.StatusCreated, http.StatusOK} {
-		a := d.call(http.MethodPost, d.FHIRBase+"/ServiceRequest", d.as("gp-a"), string(example), "Content-Type", "application/fhir+json")
-		if a.status != want {
-			t.Errorf("status %d, want %d: %s", a.status, want, a.body)
-		}
-	}
-}
-
 // launchDev starts caselink dev and returns when it is ready; the test ends it.
-func launchDev(t *testing.T, dir string) (*exec.Cmd, devWorld) {
+func launchDev(t *testing.T, dir string) (*exec.Cmd, world.World) {
 	t.Helper()
 	bin, err := binary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = os.Remove(filepath.Join(dir, devFile)) // that of one that was killed
+	_ = os.Remove(filepath.Join(dir, world.File)) // that of one that was killed
 	cmd := exec.Command(bin, "dev", "--listen", "127.0.0.1:0", "--data", dir, "--demo=false")
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
-	var world devWorld
+	var w world.World
 	(&devTest{T: t}).until("caselink dev is ready", func() bool {
-		world, err = readDevWorld(dir)
+		w, err = world.Read(dir)
 		return err == nil
 	})
-	return cmd, world
+	return cmd, w
 }
 
 // stopDev asks it to end, and wants exit code 0 and no dev.json.
@@ -169,7 +156,7 @@ func stopDev(t *testing.T, cmd *exec.Cmd, dir string) {
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("caselink dev ended badly: %v", err)
 	}
-	if _, err := os.Stat(filepath.Join(dir, devFile)); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(dir, world.File)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("dev.json is still there: %v", err)
 	}
 }
@@ -191,4 +178,19 @@ func serverPID(t *testing.T, dir string) int {
 	}
 	t.Fatalf("no PostgreSQL runs for %s", dir)
 	return 0
+}
+
+func TestExampleOfTheWelcomeIsAReferral(t *testing.T) {
+	t.Parallel()
+	d := startDev(t)
+	example, err := os.ReadFile(filepath.Join(d.dir, "referral.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []int{http.StatusCreated, http.StatusOK} {
+		a := d.call(http.MethodPost, d.FHIRBase+"/ServiceRequest", d.as("gp-a"), string(example), "Content-Type", "application/fhir+json")
+		if a.status != want {
+			t.Errorf("status %d, want %d: %s", a.status, want, a.body)
+		}
+	}
 }

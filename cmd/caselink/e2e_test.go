@@ -19,6 +19,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"caselink.example/cmd/caselink/internal/load"
+	"caselink.example/cmd/caselink/internal/world"
 	"caselink.example/connectors/simulator"
 )
 
@@ -42,7 +44,7 @@ var binary = sync.OnceValues(func() (string, error) {
 // devTest is a caselink dev of one test, driven from outside.
 type devTest struct {
 	*testing.T
-	devWorld
+	world.World
 	dir     string
 	printed string // file of what it prints
 }
@@ -80,7 +82,7 @@ func startDev(t *testing.T) *devTest {
 		}
 	})
 	d.until("caselink dev is ready", func() bool {
-		d.devWorld, err = readDevWorld(d.dir)
+		d.World, err = world.Read(d.dir)
 		return err == nil
 	})
 	return d
@@ -101,7 +103,7 @@ func (d *devTest) until(what string, holds func() bool) {
 // as is a token of the client.
 func (d *devTest) as(client string) string {
 	d.Helper()
-	token, err := d.token(context.Background(), client)
+	token, err := d.Token(context.Background(), client)
 	if err != nil {
 		d.Fatal(err)
 	}
@@ -303,13 +305,13 @@ func TestAcknowledgedReferralsSurviveKills(t *testing.T) {
 	d := startDev(t)
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	h := newHammer(d.FHIRBase, d.Clients["gp-a"].ODS, d.as("gp-a"), 8, rand.Uint64())
+	h := load.NewHammer(d.FHIRBase, d.Clients["gp-a"].ODS, d.as("gp-a"), 8, rand.Uint64())
 	sent := make(chan error, 1)
-	go func() { sent <- h.run(ctx, 1000) }()
+	go func() { sent <- h.Run(ctx, 1000) }()
 
 	kills := 0
 	for running := true; running; {
-		mark := h.sent.Load() + 150
+		mark := h.Sent.Load() + 150
 		d.until("referrals go on", func() bool {
 			select {
 			case err := <-sent:
@@ -319,18 +321,18 @@ func TestAcknowledgedReferralsSurviveKills(t *testing.T) {
 				running = false
 				return true
 			default:
-				return h.sent.Load() >= mark
+				return h.Sent.Load() >= mark
 			}
 		})
-		if world, err := readDevWorld(d.dir); err == nil && running && syscall.Kill(world.AdapterPID, syscall.SIGKILL) == nil {
+		if world, err := world.Read(d.dir); err == nil && running && syscall.Kill(world.AdapterPID, syscall.SIGKILL) == nil {
 			kills++
 		}
 	}
 
-	lost, doubled, err := h.verify(ctx, func(int, int) {})
-	t.Logf("%d referrals acknowledged through %d kills, %d requests repeated: %d lost, %d doubled", len(h.ledger.list), kills, h.unknown.Load(), lost, doubled)
+	lost, doubled, err := h.Verify(ctx, func(int, int) {})
+	t.Logf("%d referrals acknowledged through %d kills, %d requests repeated: %d lost, %d doubled", len(h.Ledger.List), kills, h.Unknown.Load(), lost, doubled)
 	if err != nil || lost+doubled > 0 || kills < 3 {
-		t.Errorf("of %d acknowledged %d are lost and %d doubled after %d kills, error %v", len(h.ledger.list), lost, doubled, kills, err)
+		t.Errorf("of %d acknowledged %d are lost and %d doubled after %d kills, error %v", len(h.Ledger.List), lost, doubled, kills, err)
 	}
 	gp := d.GPSystems[d.Clients["gp-a"].ODS]
 	d.until("the GP system has one Task of each referral", func() bool {

@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"io"
 
-	"caselink.example/fhir/store"
-	"caselink.example/fhir/store/fsck"
+	"caselink.example/cmd/caselink/internal/config"
+	"caselink.example/connectors/store"
+	"caselink.example/connectors/store/fsck"
 )
 
 const fsckHelp = `caselink fsck: check every invariant of what is stored
@@ -22,11 +23,11 @@ Exit code 0: all is well; 1: something is broken, or it could not look.
 
 func runFsck(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f := newFlags("fsck", fsckHelp, stderr)
-	config := configFlag(f)
+	file := configFlag(f)
 	if _, err := f.parseArgs(args); err != nil {
 		return err
 	}
-	cfg, err := loadConfig(*config, readEnvironment())
+	cfg, err := config.Load(*file, config.Environ())
 	if err != nil {
 		return err
 	}

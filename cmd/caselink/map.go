@@ -9,8 +9,8 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"caselink.example/fhir/workflow"
 	"caselink.example/mapping/referral"
+	"caselink.example/mapping/workflow"
 )
 
 const mapHelp = `caselink map: show the case that a referral would become, and where each element went

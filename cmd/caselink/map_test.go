@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"caselink.example/fhir"
+	"caselink.example/fhir/r4"
 	"caselink.example/mapping/cases"
 )
 
@@ -24,7 +24,7 @@ func file(t *testing.T, name string, text []byte) string {
 func TestMapShowsTheCaseOfAReferral(t *testing.T) {
 	t.Parallel()
 	r := newReferral("Y99901")
-	xml, err := fhir.MarshalXML(r.JSON)
+	xml, err := r4.MarshalXML(r.JSON)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,8 @@ import (
 	"io"
 	"text/tabwriter"
 
-	"caselink.example/fhir/store"
+	"caselink.example/cmd/caselink/internal/config"
+	"caselink.example/connectors/store"
 )
 
 const migrateHelp = `caselink migrate: bring the database schema up to date, or show where it is
@@ -21,12 +22,12 @@ create roles. Migrations run forward only; several may run at once.
 
 func runMigrate(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f := newFlags("migrate", migrateHelp, stderr)
-	config := configFlag(f)
+	file := configFlag(f)
 	what, err := f.parseArgs(args, "up|status")
 	if err != nil {
 		return err
 	}
-	cfg, err := loadConfig(*config, readEnvironment())
+	cfg, err := config.Load(*file, config.Environ())
 	if err != nil {
 		return err
 	}

@@ -2,11 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
-	"caselink.example/fhir/store/cluster"
+	"caselink.example/connectors/store/cluster"
 )
 
 const postgresHelp = `caselink postgres: say which PostgreSQL caselink dev and the tests use, or install one
@@ -26,7 +25,7 @@ func runPostgres(ctx context.Context, args []string, stdout, stderr io.Writer) e
 	case "find":
 		bin, err = cluster.Find()
 	case "install":
-		bin, err = findOrInstall(ctx, stderr)
+		bin, err = cluster.FindOrInstall(ctx, stderr)
 	default:
 		return f.misused()
 	}
@@ -34,16 +33,4 @@ func runPostgres(ctx context.Context, args []string, stdout, stderr io.Writer) e
 		fmt.Fprintf(stdout, "PostgreSQL %d in %s\n", bin.Version, bin.Dir)
 	}
 	return err
-}
-
-// findOrInstall is the PostgreSQL of this machine; progress goes to w.
-func findOrInstall(ctx context.Context, w io.Writer) (cluster.Binaries, error) {
-	bin, err := cluster.Find()
-	if !errors.Is(err, cluster.ErrNotFound) {
-		return bin, err
-	}
-	if err := cluster.Install(ctx, w); err != nil {
-		return cluster.Binaries{}, err
-	}
-	return cluster.Find()
 }

@@ -16,7 +16,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"caselink.example/fhir"
-	"caselink.example/fhir/workflow"
+	"caselink.example/fhir/r4"
+	"caselink.example/mapping/workflow"
 )
 
 const validateHelp = `caselink validate: check FHIR R4 resources in files, as a server would on receipt
@@ -180,7 +181,7 @@ func checkFile(name string, raw []byte, warnings bool) checkedFile {
 	if len(c.faults) == 0 || format == fhir.XML {
 		return c
 	}
-	root, _ := fhir.Inspect(raw)
+	root, _ := r4.Inspect(raw)
 	for _, e := range c.faults {
 		c.places = append(c.places, placeOf(raw, root, e.Expression))
 	}
@@ -188,7 +189,7 @@ func checkFile(name string, raw []byte, warnings bool) checkedFile {
 }
 
 // placeOf is where the element of the FHIRPath stands, or the one that it would belong to.
-func placeOf(raw []byte, root fhir.Node, expression string) place {
+func placeOf(raw []byte, root r4.Node, expression string) place {
 	if !root.Exists() || expression == "" {
 		return place{}
 	}
@@ -198,7 +199,7 @@ func placeOf(raw []byte, root fhir.Node, expression string) place {
 }
 
 // nearest is the element of the FHIRPath within n, or the last one on the way to it.
-func nearest(n fhir.Node, expression string) fhir.Node {
+func nearest(n r4.Node, expression string) r4.Node {
 	for child := range n.Children() {
 		path := child.Path()
 		if rest, ok := strings.CutPrefix(expression, path); ok && (rest == "" || rest[0] == '.') {

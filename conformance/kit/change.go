@@ -3,23 +3,26 @@ package kit
 import (
 	"fmt"
 	"strings"
+
+	"caselink.example/conformance/kit/jsontree"
+	"caselink.example/conformance/kit/suite"
 )
 
 // changed makes the changes to a document and returns its text. Without a change the
 // text stays as it is, byte for byte.
-func changed(text string, changes []Change, vs *vars) (string, error) {
+func changed(text string, changes []suite.Change, vs *vars) (string, error) {
 	for _, c := range changes {
 		if c.Replace != "" {
 			continue
 		}
-		document, err := parseJSON([]byte(text))
+		document, err := jsontree.ParseJSON([]byte(text))
 		if err != nil {
 			return "", err
 		}
-		if document, err = c.edit(document, vs); err != nil {
+		if document, err = edited(document, c, vs); err != nil {
 			return "", err
 		}
-		text = writeJSON(document)
+		text = jsontree.WriteJSON(document)
 	}
 	for _, c := range changes {
 		if c.Replace == "" {
@@ -37,25 +40,25 @@ func changed(text string, changes []Change, vs *vars) (string, error) {
 	return text, nil
 }
 
-// edit removes or sets. A removal of what is not there is a fault of the suite, for
+// edited removes or sets. A removal of what is not there is a fault of the suite, for
 // the check would then try nothing.
-func (c Change) edit(document any, vs *vars) (any, error) {
-	p, err := parsePointer(c.Remove + c.Set)
+func edited(document any, c suite.Change, vs *vars) (any, error) {
+	p, err := jsontree.ParsePointer(c.Remove + c.Set)
 	if err != nil {
 		return nil, err
 	}
 	if c.Remove != "" {
-		out, was := p.remove(document)
+		out, was := p.Remove(document)
 		if !was {
 			return nil, fmt.Errorf("remove: nothing is at %s", c.Remove)
 		}
 		return out, nil
 	}
-	value, err := c.To.expand(vs)
+	value, err := expandValue(c.To.JSON, vs)
 	if err != nil {
 		return nil, err
 	}
-	out, err := p.set(document, value)
+	out, err := p.Set(document, value)
 	if err != nil {
 		return nil, fmt.Errorf("set %s: %w", c.Set, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"caselink.example/conformance/kit/suite"
 	"caselink.example/connectors/simulator"
 )
 
@@ -107,7 +108,7 @@ func startGP(t *testing.T, m gpMutant) Target {
 
 func TestSimulatedGPSystemPassesEverything(t *testing.T) {
 	t.Parallel()
-	report, err := runnerFor(t, startGP(t, gpMutant{})).Run(t.Context(), suitesFor(t, RoleGPSystem), nil)
+	report, err := runnerFor(t, startGP(t, gpMutant{})).Run(t.Context(), suitesFor(t, suite.RoleGPSystem), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +121,7 @@ func TestSimulatedGPSystemPassesEverything(t *testing.T) {
 
 func TestEachGPMutantIsKilledByItsCheck(t *testing.T) {
 	t.Parallel()
-	suites := suitesFor(t, RoleGPSystem)
+	suites := suitesFor(t, suite.RoleGPSystem)
 	for _, m := range gpMutants {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
@@ -142,7 +143,7 @@ func TestEachGPMutantIsKilledByItsCheck(t *testing.T) {
 
 func TestEveryGPCheckHasAMutant(t *testing.T) {
 	t.Parallel()
-	for _, s := range suitesFor(t, RoleGPSystem) {
+	for _, s := range suitesFor(t, suite.RoleGPSystem) {
 		for _, g := range s.Groups {
 			for _, c := range g.Checks {
 				if !slices.ContainsFunc(gpMutants, func(m gpMutant) bool { return m.killer == c.ID }) {

@@ -10,6 +10,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"caselink.example/conformance/kit/jsontree"
+	"caselink.example/conformance/kit/suite"
 )
 
 // answer is what came back for a request.
@@ -28,7 +31,7 @@ type kept struct {
 
 // judge compares an answer with what is expected of it. The error is the suite's
 // fault, the faults are the target's.
-func judge(e Expect, got answer, vs *vars, exchanges map[string]kept) ([]Fault, error) {
+func judge(e suite.Expect, got answer, vs *vars, exchanges map[string]kept) ([]Fault, error) {
 	if got.Err != nil {
 		return []Fault{{What: "answer", Expected: "a whole HTTP answer", Actual: got.Err.Error()}}, nil
 	}
@@ -66,7 +69,7 @@ func (j *judgement) expand(s string, escape func(string) string) string {
 	return out
 }
 
-func (j *judgement) status(want Statuses) {
+func (j *judgement) status(want suite.Statuses) {
 	if slices.Contains(want, j.got.Status) {
 		return
 	}
@@ -77,7 +80,7 @@ func (j *judgement) status(want Statuses) {
 	j.fault("status", strings.Join(texts, " or "), strconv.Itoa(j.got.Status))
 }
 
-func (j *judgement) headers(want map[string]HeaderExpect) {
+func (j *judgement) headers(want map[string]suite.HeaderExpect) {
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		h, got := want[name], j.got.Header.Get(name)
 		switch {
@@ -120,7 +123,7 @@ func shown(s string) string {
 	return s
 }
 
-func (j *judgement) texts(e Expect) {
+func (j *judgement) texts(e suite.Expect) {
 	for _, text := range e.Text {
 		if text = j.expand(text, asIs); !bytes.Contains(j.got.Body, []byte(text)) {
 			j.fault("body", "has the text "+text, "has it nowhere")
@@ -136,8 +139,8 @@ func (j *judgement) texts(e Expect) {
 	}
 }
 
-func (j *judgement) document(e Expect, exchanges map[string]kept) {
-	document, err := parseJSON(j.got.Body)
+func (j *judgement) document(e suite.Expect, exchanges map[string]kept) {
+	document, err := jsontree.ParseJSON(j.got.Body)
 	if err != nil {
 		j.fault("body", "JSON", "not JSON: "+err.Error())
 		return
@@ -155,33 +158,33 @@ func (j *judgement) document(e Expect, exchanges map[string]kept) {
 
 // issues wants an OperationOutcome with an issue for each expectation.
 // https://hl7.org/fhir/R4/operationoutcome.html
-func (j *judgement) issues(document any, want []IssueExpect) {
+func (j *judgement) issues(document any, want []suite.IssueExpect) {
 	object, _ := document.(map[string]any)
 	if object["resourceType"] != "OperationOutcome" {
-		j.fault("body resourceType", "OperationOutcome", writeJSON(object["resourceType"]))
+		j.fault("body resourceType", "OperationOutcome", jsontree.WriteJSON(object["resourceType"]))
 		return
 	}
-	issues := member("issue", false)([]any{document})
+	issues := jsontree.Member("issue", false)([]any{document})
 	for _, w := range want {
 		w.Expression = j.expand(w.Expression, asIs)
-		if !slices.ContainsFunc(issues, w.meets) {
-			j.fault("body issue", w.String(), summary(issues))
+		if !slices.ContainsFunc(issues, func(issue any) bool { return meets(issue, w) }) {
+			j.fault("body issue", describe(w), summary(issues))
 		}
 	}
 }
 
-func (w IssueExpect) meets(issue any) bool {
-	code := member("code", false)([]any{issue})
+func meets(issue any, w suite.IssueExpect) bool {
+	code := jsontree.Member("code", false)([]any{issue})
 	if len(w.Code) > 0 && (len(code) != 1 || !slices.ContainsFunc(w.Code, func(c string) bool { return code[0] == c })) {
 		return false
 	}
-	return w.Expression == "" || slices.ContainsFunc(member("expression", false)([]any{issue}), func(v any) bool {
+	return w.Expression == "" || slices.ContainsFunc(jsontree.Member("expression", false)([]any{issue}), func(v any) bool {
 		s, ok := v.(string)
 		return ok && strings.HasPrefix(s, w.Expression)
 	})
 }
 
-func (w IssueExpect) String() string {
+func describe(w suite.IssueExpect) string {
 	var parts []string
 	if len(w.Code) > 0 {
 		parts = append(parts, "code "+strings.Join(w.Code, " or "))
@@ -197,7 +200,7 @@ func summary(issues []any) string {
 	var parts []string
 	for _, i := range issues {
 		var words []string
-		for _, v := range slices.Concat(member("code", false)([]any{i}), member("expression", false)([]any{i})) {
+		for _, v := range slices.Concat(jsontree.Member("code", false)([]any{i}), jsontree.Member("expression", false)([]any{i})) {
 			words = append(words, textOf(v))
 		}
 		parts = append(parts, strings.Join(words, " at "))
@@ -205,13 +208,13 @@ func summary(issues []any) string {
 	return "issues: " + shown(strings.Join(parts, "; "))
 }
 
-func (j *judgement) body(document any, b BodyExpect) {
-	p, err := parsePath(j.expand(b.Path, asIs))
+func (j *judgement) body(document any, b suite.BodyExpect) {
+	p, err := jsontree.ParsePath(j.expand(b.Path, asIs))
 	if err != nil {
 		j.err = err
 		return
 	}
-	found := p.eval(document)
+	found := p.Eval(document)
 	what := "body " + j.expand(b.Path, asIs)
 	switch {
 	case b.Exists != nil:
@@ -237,23 +240,23 @@ func (j *judgement) body(document any, b BodyExpect) {
 }
 
 // values judges equals and contains.
-func (j *judgement) values(what string, found []any, b BodyExpect) {
+func (j *judgement) values(what string, found []any, b suite.BodyExpect) {
 	wanted := b.Equals
 	if wanted == nil {
 		wanted = b.Contains
 	}
-	want, err := wanted.expand(j.vars)
+	want, err := expandValue(wanted.JSON, j.vars)
 	if err != nil {
 		j.err = err
 		return
 	}
 	if b.Contains != nil {
-		if !slices.ContainsFunc(found, func(v any) bool { return sameValue(v, want) }) {
-			j.fault(what, "contains "+writeJSON(want), values(found))
+		if !slices.ContainsFunc(found, func(v any) bool { return jsontree.SameValue(v, want) }) {
+			j.fault(what, "contains "+jsontree.WriteJSON(want), values(found))
 		}
 		return
 	}
-	if list := flat(want); !sameValue(append([]any{}, found...), append([]any{}, list...)) {
+	if list := jsontree.Flat(want); !jsontree.SameValue(append([]any{}, found...), append([]any{}, list...)) {
 		j.fault(what, values(list), values(found))
 	}
 }
@@ -266,7 +269,7 @@ func textOf(v any) string {
 	case json.Number:
 		return v.String()
 	}
-	return writeJSON(v)
+	return jsontree.WriteJSON(v)
 }
 
 // maxShown is how much of a body a fault quotes, in bytes.
@@ -278,7 +281,7 @@ func values(found []any) string {
 	}
 	parts := make([]string, len(found))
 	for i, v := range found {
-		parts[i] = writeJSON(v)
+		parts[i] = jsontree.WriteJSON(v)
 	}
 	text := strings.Join(parts, ", ")
 	if len(text) > maxShown {
@@ -287,33 +290,33 @@ func values(found []any) string {
 	return text
 }
 
-func (j *judgement) same(document any, want SameAs, exchanges map[string]kept) {
+func (j *judgement) same(document any, want suite.SameAs, exchanges map[string]kept) {
 	k, ok := exchanges[want.Kept]
 	raw := k.Sent
 	if want.Received {
 		raw = k.Received.Body
 	}
-	was, err := parseJSON(raw)
+	was, err := jsontree.ParseJSON(raw)
 	if !ok || err != nil {
 		j.err = fmt.Errorf("sameAs: no JSON was kept as %q", want.Kept)
 		return
 	}
 	for _, except := range want.Except {
-		p, err := parsePointer(except)
+		p, err := jsontree.ParsePointer(except)
 		if err != nil {
 			j.err = err
 			return
 		}
-		was, _ = p.remove(was)
-		document, _ = p.remove(document)
+		was, _ = p.Remove(was)
+		document, _ = p.Remove(document)
 	}
-	at, err := parsePointer(want.At)
+	at, err := jsontree.ParsePointer(want.At)
 	if err != nil {
 		j.err = err
 		return
 	}
-	a, _ := at.get(was)
-	b, _ := at.get(document)
+	a, _ := at.Get(was)
+	b, _ := at.Get(document)
 	if where, same := difference(a, b, want.At); !same {
 		j.fault("body "+shown(where), "the same JSON as in "+want.Kept, "another value, or none")
 	}
@@ -352,7 +355,7 @@ func difference(a, b any, at string) (string, bool) {
 		}
 		return "", true
 	}
-	return at, sameValue(a, b)
+	return at, jsontree.SameValue(a, b)
 }
 
 // perRequest are the headers that differ between two identical answers.

@@ -8,7 +8,13 @@
 // well, was accepted; what could not be tried is said and is never a pass.
 package kit
 
-import "time"
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"caselink.example/conformance/kit/suite"
+)
 
 // Verdict is what became of one check.
 type Verdict string
@@ -73,15 +79,15 @@ type GroupReport struct {
 
 // CheckReport is one check as it went.
 type CheckReport struct {
-	ID           string        `json:"id"`
-	Title        string        `json:"title"`
-	Requirements []Requirement `json:"requirements"`
-	Verdict      Verdict       `json:"verdict"`
-	Because      string        `json:"because,omitempty"`   // why it is not a pass, in one line
-	BlockedBy    string        `json:"blockedBy,omitempty"` // id of the check at the root
-	Fix          string        `json:"fix,omitempty"`       // what a fix looks like, unless it passed
-	Millis       int64         `json:"ms"`
-	Steps        []StepReport  `json:"steps,omitempty"`
+	ID           string              `json:"id"`
+	Title        string              `json:"title"`
+	Requirements []suite.Requirement `json:"requirements"`
+	Verdict      Verdict             `json:"verdict"`
+	Because      string              `json:"because,omitempty"`   // why it is not a pass, in one line
+	BlockedBy    string              `json:"blockedBy,omitempty"` // id of the check at the root
+	Fix          string              `json:"fix,omitempty"`       // what a fix looks like, unless it passed
+	Millis       int64               `json:"ms"`
+	Steps        []StepReport        `json:"steps,omitempty"`
 }
 
 // StepReport is one request of a check.
@@ -143,10 +149,10 @@ var legend = map[Verdict]string{
 	NotChecked:    "not tried, because the preset lacks what the check needs",
 }
 
-// close counts the checks and draws the verdict of the whole: fail before blocked
+// Close counts the checks and draws the verdict of the whole: fail before blocked
 // before pass. A run that passed no more than it could not check proves nothing, and
 // is blocked.
-func (r *Report) close(finished time.Time) {
+func (r *Report) Close(finished time.Time) {
 	r.Finished, r.Legend, r.Counts = finished, legend, map[Verdict]int{}
 	for _, v := range Verdicts {
 		r.Counts[v] = 0
@@ -160,4 +166,29 @@ func (r *Report) close(finished time.Time) {
 	default:
 		r.Verdict = Pass
 	}
+}
+
+// Summary is the counts in one line, such as "41 pass, 1 fail".
+func (r Report) Summary() string {
+	var parts []string
+	for _, v := range Verdicts {
+		if n := r.Counts[v]; n > 0 || v == Pass {
+			parts = append(parts, fmt.Sprintf("%d %s", n, v))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Took is how long the run was.
+func (r Report) Took() time.Duration { return r.Finished.Sub(r.Started).Round(10 * time.Millisecond) }
+
+// With are the checks with the verdict, in order.
+func (r Report) With(v Verdict) []CheckReport {
+	var out []CheckReport
+	r.Each(func(_ SuiteReport, _ GroupReport, c CheckReport) {
+		if c.Verdict == v {
+			out = append(out, c)
+		}
+	})
+	return out
 }

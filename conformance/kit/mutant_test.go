@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"caselink.example/conformance/kit/suite"
 )
 
 // clock stands still but for waits, so that a wait costs nothing.
@@ -28,9 +30,9 @@ func runnerFor(t *testing.T, target Target) *Runner {
 	}
 }
 
-func suitesFor(t *testing.T, role string) []Suite {
+func suitesFor(t *testing.T, role string) []suite.Suite {
 	t.Helper()
-	suites, err := Suites(role)
+	suites, err := suite.Suites(role)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +41,7 @@ func suitesFor(t *testing.T, role string) []Suite {
 
 func TestGoodAdapterPassesEverything(t *testing.T) {
 	t.Parallel()
-	report, err := runnerFor(t, startPeer(t, "")).Run(t.Context(), suitesFor(t, RoleAdapter), nil)
+	report, err := runnerFor(t, startPeer(t, "")).Run(t.Context(), suitesFor(t, suite.RoleAdapter), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +132,7 @@ var mutants = []struct{ mutant, killer string }{
 
 func TestEachMutantIsKilledByItsCheck(t *testing.T) {
 	t.Parallel()
-	suites := suitesFor(t, RoleAdapter)
+	suites := suitesFor(t, suite.RoleAdapter)
 	for _, m := range mutants {
 		t.Run(m.mutant, func(t *testing.T) {
 			t.Parallel()
@@ -160,7 +162,7 @@ func TestEveryAdapterCheckHasAMutant(t *testing.T) {
 		killers[m.killer] = true
 	}
 	killers["move.active"], killers["move.closed"] = true, true // further steps of what move.accepted tries
-	for _, s := range suitesFor(t, RoleAdapter) {
+	for _, s := range suitesFor(t, suite.RoleAdapter) {
 		for _, g := range s.Groups {
 			for _, c := range g.Checks {
 				if !killers[c.ID] {

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+
+	"caselink.example/conformance/kit/jsontree"
 )
 
 var peerMoves = map[string][]any{
@@ -122,7 +124,7 @@ func (p *peer) record(w http.ResponseWriter, r *http.Request, who account) error
 	if err != nil {
 		return err
 	}
-	body, err := parseJSON(raw)
+	body, err := jsontree.ParseJSON(raw)
 	if err != nil {
 		return refuse(400, "structure", "", "not JSON")
 	}
@@ -161,7 +163,7 @@ func answerFaults(answers object) (faults []issue) {
 }
 
 func (sr *peerReferral) identifier() any {
-	for _, v := range member("identifier", false)([]any{sr.document}) {
+	for _, v := range jsontree.Member("identifier", false)([]any{sr.document}) {
 		return v
 	}
 	return object{"system": "urn:ietf:rfc:3986", "value": "urn:uuid:" + sr.id}
@@ -248,7 +250,7 @@ func (p *peer) put(sr *peerReferral, kind string, resource object, etag *string)
 	for range attempts {
 		id := resource["id"].(string)
 		url := p.gp + "/" + sr.holder + "/FHIR/R4/" + kind + "/" + id
-		req, err := http.NewRequest("PUT", url, strings.NewReader(writeJSON(resource)))
+		req, err := http.NewRequest("PUT", url, strings.NewReader(jsontree.WriteJSON(resource)))
 		if err != nil {
 			panic(err) // the URL is well-formed
 		}
@@ -294,7 +296,7 @@ func readBack(url string, resource object) (status int, etag string, err error) 
 	if err != nil {
 		return 0, "", err
 	}
-	if bytes.Contains(raw, []byte(writeJSON(resource["identifier"]))) {
+	if bytes.Contains(raw, []byte(jsontree.WriteJSON(resource["identifier"]))) {
 		return 200, res.Header.Get("ETag"), nil
 	}
 	return 412, "", nil

@@ -18,8 +18,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"caselink.example/conformance/kit/jsontree"
 	"caselink.example/connectors/simulator"
-	"caselink.example/fhir"
+	"caselink.example/fhir/r4"
 )
 
 // peer is an adapter in memory, written apart from the real one, that keeps every
@@ -108,7 +109,7 @@ type object = map[string]any
 func writeBody(w http.ResponseWriter, status int, media string, v any) {
 	w.Header().Set("Content-Type", media)
 	w.WriteHeader(status)
-	fmt.Fprint(w, writeJSON(v))
+	fmt.Fprint(w, jsontree.WriteJSON(v))
 }
 
 func outcomeOf(r *refusal) object {
@@ -302,7 +303,7 @@ func (p *peer) body(r *http.Request) (object, []byte, error) {
 	case err != nil:
 		return nil, nil, err
 	case media == "application/fhir+xml" && !p.is("XML is not read"):
-		resource, err := fhir.UnmarshalXML(raw)
+		resource, err := r4.UnmarshalXML(raw)
 		if err != nil {
 			return nil, nil, refuse(400, "structure", "", "not FHIR")
 		}
@@ -360,7 +361,7 @@ func (p *peer) find(is func(*peerReferral) bool) *peerReferral {
 }
 
 func (p *peer) parse(raw []byte) (object, error) {
-	document, err := parseJSON(raw)
+	document, err := jsontree.ParseJSON(raw)
 	if err != nil {
 		status := 400
 		if p.is("broken JSON is our fault") {
@@ -370,7 +371,7 @@ func (p *peer) parse(raw []byte) (object, error) {
 	}
 	var compact bytes.Buffer
 	_ = json.Compact(&compact, raw) // it was parsed
-	if compact.Len() != len(writeJSON(document)) && !p.is("duplicate keys are taken") {
+	if compact.Len() != len(jsontree.WriteJSON(document)) && !p.is("duplicate keys are taken") {
 		return nil, refuse(400, "structure", "ServiceRequest", "a member is there twice")
 	}
 	faults := p.faults(document.(object))
@@ -429,7 +430,7 @@ func (p *peer) keys(r *http.Request, d object, who account) (keys []string, err 
 	if p.is("identifiers are of everyone") {
 		holder = ""
 	}
-	for _, v := range member("identifier", false)([]any{d}) {
+	for _, v := range jsontree.Member("identifier", false)([]any{d}) {
 		keys = append(keys, holder+" identifier "+v.(object)["value"].(string))
 	}
 	if criteria := r.Header.Get("If-None-Exist"); criteria != "" {
@@ -493,7 +494,7 @@ func (p *peer) read(w http.ResponseWriter, r *http.Request, who account) error {
 		writeBody(w, 200, "application/fhir+json", sr.stored(p))
 		return nil
 	}
-	xml, err := fhir.MarshalXML([]byte(writeJSON(sr.stored(p))))
+	xml, err := r4.MarshalXML([]byte(jsontree.WriteJSON(sr.stored(p))))
 	if err != nil {
 		return err
 	}

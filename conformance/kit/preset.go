@@ -2,16 +2,16 @@ package kit
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"caselink.example/conformance/kit/suite"
 )
 
 // Preset says how to reach a target, as a YAML file. Secrets are named, never held.
@@ -36,7 +36,7 @@ type PresetClient struct {
 	GPFault    string `yaml:"gpFault"`    // where that GP system takes its faults; "" when it takes none
 	LinkWorker string `yaml:"linkWorker"` // the client of the service that gets its referrals
 	Other      string `yaml:"other"`      // the client of another practice
-	secret     string
+	Secret     string `yaml:"-"`
 }
 
 // Target is a system under test and what the kit needs to test it.
@@ -73,7 +73,7 @@ func LoadPreset(file string, env func(string) string) (Preset, error) {
 	var faults []error
 	for _, name := range slices.Sorted(maps.Keys(p.Clients)) {
 		c := p.Clients[name]
-		if c.secret, err = c.readSecret(env); err != nil {
+		if c.Secret, err = c.readSecret(env); err != nil {
 			faults = append(faults, fmt.Errorf("preset %s: client %s: %w", file, name, err))
 		}
 		p.Clients[name] = c
@@ -93,40 +93,6 @@ func (c PresetClient) readSecret(env func(string) string) (string, error) {
 		return strings.TrimSpace(string(raw)), err
 	}
 	return "", errors.New("secretEnv or secretFile is needed")
-}
-
-// DevPreset reads the preset of a running "caselink dev" from its data folder.
-func DevPreset(data string) (Preset, error) {
-	raw, err := os.ReadFile(filepath.Join(data, "dev.json"))
-	if err != nil {
-		return Preset{}, fmt.Errorf("%w: start caselink dev --data %s first", err, data)
-	}
-	var dev struct {
-		FHIRBase string `json:"fhir_base"`
-		CaseAPI  string `json:"case_api"`
-		TokenURL string `json:"token_url"`
-		Clients  map[string]struct {
-			ID     string `json:"client_id"`
-			Secret string `json:"client_secret"`
-			Scope  string `json:"scope"`
-			ODS    string `json:"ods"`
-		} `json:"clients"`
-		GPSystems map[string]string `json:"gp_systems"`
-	}
-	if err := json.Unmarshal(raw, &dev); err != nil {
-		return Preset{}, fmt.Errorf("dev.json: %w", err)
-	}
-	p := Preset{Name: "dev", FHIRBase: dev.FHIRBase, CaseAPI: dev.CaseAPI, TokenURL: dev.TokenURL, Practice: "gp-a", Clients: map[string]PresetClient{}}
-	workers := map[string]string{"gp-a": "linkworker", "gp-b": "linkworker-b"}
-	others := map[string]string{"gp-a": "gp-b", "gp-b": "gp-a"}
-	for name, c := range dev.Clients {
-		client := PresetClient{ID: c.ID, secret: c.Secret, Scope: c.Scope, ODS: c.ODS, LinkWorker: workers[name], Other: others[name]}
-		if gp := dev.GPSystems[c.ODS]; c.ODS != "" && gp != "" {
-			client.GPSystem, client.GPFault = gp, gp+"/$fault"
-		}
-		p.Clients[name] = client
-	}
-	return p, nil
 }
 
 // Has reports whether the preset tells how to reach the target with the FHIR base.
@@ -157,7 +123,7 @@ func (p Preset) Target(role, base, client string) (Target, error) {
 	t.add("link-worker", p.Clients[practice.LinkWorker])
 	t.add("other-practice", p.Clients[practice.Other])
 	t.add("other-link-worker", p.Clients[p.Clients[practice.Other].LinkWorker])
-	if role == RoleGPSystem && practice.GPSystem != "" {
+	if role == suite.RoleGPSystem && practice.GPSystem != "" {
 		t.Base, t.Open = practice.GPSystem, true
 	}
 	if base != "" {
@@ -174,7 +140,7 @@ func (p Preset) Target(role, base, client string) (Target, error) {
 
 func (t *Target) add(name string, c PresetClient) {
 	if c.ID != "" {
-		t.Clients[name] = Client{ID: c.ID, Secret: c.secret, Scope: c.Scope, ODS: c.ODS}
+		t.Clients[name] = Client{ID: c.ID, Secret: c.Secret, Scope: c.Scope, ODS: c.ODS}
 	}
 }
 

@@ -14,6 +14,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"caselink.example/conformance/kit/jsontree"
+	"caselink.example/conformance/kit/suite"
 )
 
 // Runner runs suites against a target. Timeout and Progress may be left out.
@@ -41,11 +44,11 @@ type run struct {
 
 // Run tries every check of the suites, or those that only names (a check's or a
 // group's id) and what they need. The error says that the kit could not work at all.
-func (r *Runner) Run(ctx context.Context, suites []Suite, only []string) (Report, error) {
-	return r.run(ctx, embedded, suites, only)
+func (r *Runner) Run(ctx context.Context, suites []suite.Suite, only []string) (Report, error) {
+	return r.run(ctx, suite.Files, suites, only)
 }
 
-func (r *Runner) run(ctx context.Context, files fs.FS, suites []Suite, only []string) (Report, error) {
+func (r *Runner) run(ctx context.Context, files fs.FS, suites []suite.Suite, only []string) (Report, error) {
 	suites, err := plan(suites, only)
 	if err != nil {
 		return Report{}, err
@@ -71,12 +74,12 @@ func (r *Runner) run(ctx context.Context, files fs.FS, suites []Suite, only []st
 	if report.Suites, err = state.suites(ctx, suites); err != nil {
 		return Report{}, err
 	}
-	report.close(r.Now().UTC())
+	report.Close(r.Now().UTC())
 	return report, nil
 }
 
 // plan leaves of the suites what only asks for and what that needs, in their order.
-func plan(suites []Suite, only []string) ([]Suite, error) {
+func plan(suites []suite.Suite, only []string) ([]suite.Suite, error) {
 	if len(only) == 0 {
 		return suites, nil
 	}
@@ -86,12 +89,12 @@ func plan(suites []Suite, only []string) ([]Suite, error) {
 			return nil, fmt.Errorf("there is no check or group %q: caselink conformance list shows them", id)
 		}
 	}
-	var planned []Suite
+	var planned []suite.Suite
 	for _, s := range suites {
 		part := s
 		part.Groups = nil
 		for _, g := range s.Groups {
-			g.Checks = slices.DeleteFunc(slices.Clone(g.Checks), func(c Check) bool { return !wanted[c.ID] })
+			g.Checks = slices.DeleteFunc(slices.Clone(g.Checks), func(c suite.Check) bool { return !wanted[c.ID] })
 			if len(g.Checks) > 0 {
 				part.Groups = append(part.Groups, g)
 			}
@@ -104,7 +107,7 @@ func plan(suites []Suite, only []string) ([]Suite, error) {
 }
 
 // want marks a check, or the checks of a group, and all that they depend on.
-func want(suites []Suite, id string, wanted map[string]bool) bool {
+func want(suites []suite.Suite, id string, wanted map[string]bool) bool {
 	found := false
 	for _, s := range suites {
 		for _, g := range s.Groups {
@@ -115,7 +118,7 @@ func want(suites []Suite, id string, wanted map[string]bool) bool {
 				found = true
 				if !wanted[c.ID] {
 					wanted[c.ID] = true
-					for _, need := range c.dependsOn() {
+					for _, need := range c.DependsOn() {
 						want(suites, need, wanted)
 					}
 				}
@@ -138,12 +141,12 @@ func (r *run) reach(ctx context.Context) error {
 
 func (r *run) targetReport() TargetReport {
 	t := TargetReport{Base: r.Target.Base, Preset: r.Target.Preset, Client: r.Target.Played}
-	document, err := parseJSON(r.capability.Body)
+	document, err := jsontree.ParseJSON(r.capability.Body)
 	if err != nil {
 		return t
 	}
-	software := member("software", false)([]any{document})
-	for _, v := range slices.Concat(member("name", false)(software), member("version", false)(software)) {
+	software := jsontree.Member("software", false)([]any{document})
+	for _, v := range slices.Concat(jsontree.Member("name", false)(software), jsontree.Member("version", false)(software)) {
 		t.Software = strings.TrimSpace(t.Software + " " + textOf(v))
 	}
 	sum := sha256.Sum256(r.capability.Body)
@@ -151,8 +154,8 @@ func (r *run) targetReport() TargetReport {
 	return t
 }
 
-func (r *run) suites(ctx context.Context, suites []Suite) ([]SuiteReport, error) {
-	requirements, err := requirementsOf(r.files)
+func (r *run) suites(ctx context.Context, suites []suite.Suite) ([]SuiteReport, error) {
+	requirements, err := suite.RequirementsOf(r.files)
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +178,7 @@ func (r *run) suites(ctx context.Context, suites []Suite) ([]SuiteReport, error)
 				if err != nil {
 					return nil, fmt.Errorf("check %s: %w", c.ID, err)
 				}
-				cr.Requirements = slices.DeleteFunc(slices.Clone(requirements), func(q Requirement) bool { return !slices.Contains(c.Verifies, q.ID) })
+				cr.Requirements = slices.DeleteFunc(slices.Clone(requirements), func(q suite.Requirement) bool { return !slices.Contains(c.Verifies, q.ID) })
 				r.reports[c.ID] = cr
 				gr.Checks = append(gr.Checks, cr)
 			}
@@ -187,7 +190,7 @@ func (r *run) suites(ctx context.Context, suites []Suite) ([]SuiteReport, error)
 }
 
 // check tries one check. An error means that the kit or the suite is at fault.
-func (r *run) check(ctx context.Context, c Check) (CheckReport, error) {
+func (r *run) check(ctx context.Context, c suite.Check) (CheckReport, error) {
 	start := r.Now()
 	cr := CheckReport{ID: c.ID, Title: c.Title, Verdict: Pass}
 	if !r.ready(c, &cr) {
@@ -209,8 +212,8 @@ func (r *run) check(ctx context.Context, c Check) (CheckReport, error) {
 }
 
 // ready reports whether a check can be tried, and otherwise says why not.
-func (r *run) ready(c Check, cr *CheckReport) bool {
-	for _, id := range c.dependsOn() {
+func (r *run) ready(c suite.Check, cr *CheckReport) bool {
+	for _, id := range c.DependsOn() {
 		before := r.reports[id]
 		if before.Verdict == Pass {
 			continue
@@ -225,7 +228,7 @@ func (r *run) ready(c Check, cr *CheckReport) bool {
 	if len(c.When) == 0 {
 		return true
 	}
-	unclaimed, err := judge(Expect{Status: Statuses{http.StatusOK}, Body: c.When}, r.capability, r.vars, nil)
+	unclaimed, err := judge(suite.Expect{Status: suite.Statuses{http.StatusOK}, Body: c.When}, r.capability, r.vars, nil)
 	if err == nil && len(unclaimed) == 0 {
 		return true
 	}
@@ -237,7 +240,7 @@ func (r *run) ready(c Check, cr *CheckReport) bool {
 }
 
 // steps makes the steps until one has a fault.
-func (r *run) steps(ctx context.Context, steps []Step, cr *CheckReport) error {
+func (r *run) steps(ctx context.Context, steps []suite.Step, cr *CheckReport) error {
 	for i, step := range steps {
 		sr, err := r.step(ctx, step)
 		if err != nil {
@@ -257,7 +260,7 @@ func (r *run) steps(ctx context.Context, steps []Step, cr *CheckReport) error {
 
 // step makes one request, again and again where the step says so, and takes from
 // its answer what later steps need.
-func (r *run) step(ctx context.Context, step Step) (StepReport, error) {
+func (r *run) step(ctx context.Context, step suite.Step) (StepReport, error) {
 	sr := StepReport{Request: step.Request}
 	deadline := r.Now()
 	if step.Until != nil {
@@ -290,7 +293,7 @@ func (r *run) step(ctx context.Context, step Step) (StepReport, error) {
 	}
 }
 
-func (r *run) attempt(ctx context.Context, step Step) (request, answer, time.Duration, error) {
+func (r *run) attempt(ctx context.Context, step suite.Step) (request, answer, time.Duration, error) {
 	req, err := r.request(ctx, step)
 	if err != nil {
 		return req, answer{}, 0, notOffered(err)
@@ -310,7 +313,7 @@ func notOffered(err error) error {
 	return err
 }
 
-func (r *run) judge(step Step, got answer) ([]Fault, error) {
+func (r *run) judge(step suite.Step, got answer) ([]Fault, error) {
 	vs, err := r.vars.with(step.With)
 	if err != nil {
 		return nil, notOffered(err)
@@ -323,7 +326,7 @@ func (r *run) judge(step Step, got answer) ([]Fault, error) {
 var mediaTypes = map[string]string{"": "application/json", ".json": "application/fhir+json", ".xml": "application/fhir+xml"}
 
 // request makes the request that a step describes.
-func (r *run) request(ctx context.Context, step Step) (request, error) {
+func (r *run) request(ctx context.Context, step suite.Step) (request, error) {
 	vs, err := r.vars.with(step.With)
 	if err != nil {
 		return request{}, err
@@ -353,10 +356,10 @@ func (r *run) request(ctx context.Context, step Step) (request, error) {
 	return req, err
 }
 
-func (r *run) body(step Step, vs *vars) ([]byte, error) {
+func (r *run) body(step suite.Step, vs *vars) ([]byte, error) {
 	text := step.Body
 	if step.Template != "" {
-		raw, err := fs.ReadFile(r.files, templateFile(step.Template))
+		raw, err := fs.ReadFile(r.files, suite.TemplateFile(step.Template))
 		if err != nil {
 			return nil, err
 		}
@@ -374,19 +377,19 @@ func (r *run) body(step Step, vs *vars) ([]byte, error) {
 }
 
 // capture takes variables from an answer.
-func (r *run) capture(step Step, got answer) []Fault {
+func (r *run) capture(step suite.Step, got answer) []Fault {
 	var faults []Fault
 	for _, name := range slices.Sorted(maps.Keys(step.Capture)) {
 		from := step.Capture[name]
 		value := ""
 		if header, ok := strings.CutPrefix(from, "header:"); ok {
 			value = got.Header.Get(header)
-		} else if document, err := parseJSON(got.Body); err == nil {
+		} else if document, err := jsontree.ParseJSON(got.Body); err == nil {
 			if expanded, err := r.vars.expand(from, asIs); err == nil {
 				from = expanded
 			}
-			if p, err := parsePath(from); err == nil {
-				if found := p.eval(document); len(found) == 1 {
+			if p, err := jsontree.ParsePath(from); err == nil {
+				if found := p.Eval(document); len(found) == 1 {
 					value = textOf(found[0])
 				}
 			}

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"caselink.example/conformance/kit/suite"
 )
 
 // Doer sends HTTP requests; *http.Client is one. It must not follow redirects.
@@ -120,7 +122,7 @@ func hostOf(raw string) string {
 }
 
 // authorization is the Authorization header of a step; "" for none.
-func (s *sender) authorization(ctx context.Context, step Step) (string, error) {
+func (s *sender) authorization(ctx context.Context, step suite.Step) (string, error) {
 	switch {
 	case step.As == "garbage":
 		return "Bearer not-a-token", nil

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+
+	"caselink.example/conformance/kit/jsontree"
 )
 
 // vars are what ${name} stands for in a suite. Names with these beginnings are made
@@ -47,7 +49,7 @@ func asIs(s string) string { return s }
 
 // inJSON escapes a value for the inside of a JSON string.
 func inJSON(s string) string {
-	quoted := writeJSON(s)
+	quoted := jsontree.WriteJSON(s)
 	return quoted[1 : len(quoted)-1]
 }
 
@@ -94,6 +96,32 @@ func (v *vars) with(more map[string]string) (*vars, error) {
 		}
 	}
 	return inner, nil
+}
+
+// expandValue puts the variables into every string of a JSON value.
+func expandValue(v any, vs *vars) (any, error) {
+	var err error
+	switch v := v.(type) {
+	case string:
+		return vs.expand(v, asIs)
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			if out[i], err = expandValue(v[i], vs); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	case map[string]any:
+		out := map[string]any{}
+		for name := range v {
+			if out[name], err = expandValue(v[name], vs); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	}
+	return v, nil
 }
 
 func freshUUID(seed, name string) string {

@@ -5,10 +5,12 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
+
+	"caselink.example/conformance/kit/suite"
 )
 
 const verdictSuite = `
@@ -54,8 +56,11 @@ func verdicts(t *testing.T, only ...string) (Report, []string) {
 	})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
-	files := suiteFiles(verdictSuite, someRequirements)
-	suites, err := load(files, RoleAdapter)
+	files := fstest.MapFS{
+		"suites/v.yaml":    {Data: []byte(verdictSuite)},
+		"requirements.tsv": {Data: []byte("id\tstrength\ttext\tclause\tsource\treason\nR-1\tSHALL\tdo it\thttps://x.example/1\tX\t\n")},
+	}
+	suites, err := suite.Load(files, suite.RoleAdapter)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +127,7 @@ func TestExitCodes(t *testing.T) {
 		for _, v := range c.verdicts {
 			r.Suites[0].Groups[0].Checks = append(r.Suites[0].Groups[0].Checks, CheckReport{Verdict: v})
 		}
-		r.close(r.Started)
+		r.Close(r.Started)
 		if got := r.Exit(); got != c.want {
 			t.Errorf("%v: exit code %d, want %d", c.verdicts, got, c.want)
 		}
@@ -133,7 +138,7 @@ func TestNothingThereIsTheKitsError(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
-	if _, err := runnerFor(t, Target{Base: server.URL}).Run(t.Context(), suitesFor(t, RoleAdapter), nil); err == nil {
+	if _, err := runnerFor(t, Target{Base: server.URL}).Run(t.Context(), suitesFor(t, suite.RoleAdapter), nil); err == nil {
 		t.Error("a run against nothing has no error")
 	}
 }
@@ -165,7 +170,7 @@ clients:
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := preset.Target(RoleAdapter, "", "")
+	got, err := preset.Target(suite.RoleAdapter, "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,43 +186,15 @@ clients:
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("target (-want +got):\n%s", diff)
 	}
-	if other, err := preset.Target(RoleGPSystem, "", ""); err != nil || other.Base != "https://gp.example/R4" || !other.Open {
+	if other, err := preset.Target(suite.RoleGPSystem, "", ""); err != nil || other.Base != "https://gp.example/R4" || !other.Open {
 		t.Errorf("as a GP system: %+v, %v", other, err)
 	}
-	if _, err := preset.Target(RoleAdapter, "", "z"); err == nil {
+	if _, err := preset.Target(suite.RoleAdapter, "", "z"); err == nil {
 		t.Error("an unknown client was played")
 	}
 	for name, text := range map[string]string{"secret in the file": "clients: {a: {id: A, secret: x}}", "no secret": "clients: {a: {id: A}}", "unset": "clients: {a: {id: A, secretEnv: NONE}}"} {
 		if _, err := LoadPreset(write("bad.yaml", text), env); err == nil {
 			t.Errorf("%s: it was read", name)
 		}
-	}
-}
-
-func TestDevPresetReadsDevJSON(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	dev := `{"fhir_base":"http://127.0.0.1:1/FHIR/R4","case_api":"http://127.0.0.1:1/api/v1","token_url":"http://127.0.0.1:3/oauth2/token",
-		"clients":{"gp-a":{"client_id":"gp-a","client_secret":"a","scope":"s","ods":"Y99901"},"gp-b":{"client_id":"gp-b","client_secret":"b","scope":"s","ods":"Y99902"},
-			"linkworker":{"client_id":"linkworker","client_secret":"c"},"linkworker-b":{"client_id":"linkworker-b","client_secret":"d"}},
-		"gp_systems":{"Y99901":"http://127.0.0.1:2/Y99901/FHIR/R4","Y99902":"http://127.0.0.1:2/Y99902/FHIR/R4"}}`
-	if err := os.WriteFile(filepath.Join(dir, "dev.json"), []byte(dev), 0o600); err != nil {
-		t.Fatal(err)
-	}
-
-	preset, err := DevPreset(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := preset.Target(RoleAdapter, "", "gp-b")
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	if got.GPFault != "http://127.0.0.1:2/Y99902/FHIR/R4/$fault" || got.Clients["link-worker"].ID != "linkworker-b" || got.Clients["other-link-worker"].ID != "linkworker" || got.Clients["other-practice"].ODS != "Y99901" {
-		t.Errorf("gp-b plays the practice: %+v", got)
-	}
-	if _, err := DevPreset(t.TempDir()); err == nil || !strings.Contains(err.Error(), "caselink dev") {
-		t.Errorf("without dev.json: %v", err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"caselink.example/fhir"
 	"caselink.example/fhir/nhs"
+	"caselink.example/fhir/r4"
 )
 
 // Identifier names the person to the practice: the NHS number, else the sender's own
@@ -29,7 +30,7 @@ func (p Patient) Reference() *dtpb.Reference {
 	if !ok {
 		return nil
 	}
-	return id.Reference("Patient")
+	return r4.Logical(id, "Patient")
 }
 
 // Reference leads to the referral: by its URL under base, the absolute URL of
@@ -40,7 +41,7 @@ func (r Referral) Reference(base string) *dtpb.Reference {
 		Type:      &dtpb.Uri{Value: "ServiceRequest"},
 	}
 	if len(r.Identifiers) > 0 {
-		ref.Identifier = r.Identifiers[0].Proto()
+		ref.Identifier = r4.Identifier(r.Identifiers[0])
 	}
 	return ref
 }

@@ -10,6 +10,7 @@ import (
 
 	"caselink.example/fhir"
 	"caselink.example/fhir/nhs"
+	"caselink.example/fhir/r4"
 	"caselink.example/mapping/cases"
 )
 
@@ -59,17 +60,17 @@ func observation(in Input, code string, concept *dtpb.CodeableConcept) *opb.Obse
 	o := in.Outcome
 	return &opb.Observation{
 		Id:         &dtpb.Id{Value: ObservationID(o.ID, code)},
-		Identifier: []*dtpb.Identifier{Identifier(o.ID, code).Proto()},
+		Identifier: []*dtpb.Identifier{r4.Identifier(Identifier(o.ID, code))},
 		BasedOn:    []*dtpb.Reference{in.Case.Referral.Reference(in.Base)},
 		Status:     &opb.Observation_StatusCode{Value: statusOf(o)},
 		Category: []*dtpb.CodeableConcept{
-			fhir.Concept("", fhir.Coding{System: systemCategory, Code: "survey", Display: "Survey"}),
-			fhir.Concept("", fhir.Coding{System: SystemPoint, Code: o.Point}),
+			r4.Concept("", fhir.Coding{System: systemCategory, Code: "survey", Display: "Survey"}),
+			r4.Concept("", fhir.Coding{System: SystemPoint, Code: o.Point}),
 		},
 		Code:      concept,
 		Subject:   in.Case.Patient.Reference(),
-		Effective: &opb.Observation_EffectiveX{Choice: &opb.Observation_EffectiveX_DateTime{DateTime: fhir.DateTime(o.AnsweredAt)}},
-		Issued:    fhir.Instant(in.Issued),
+		Effective: &opb.Observation_EffectiveX{Choice: &opb.Observation_EffectiveX_DateTime{DateTime: r4.DateTime(o.AnsweredAt)}},
+		Issued:    r4.Instant(in.Issued),
 		Performer: []*dtpb.Reference{performer(o.RecordedBy)},
 	}
 }
@@ -77,9 +78,9 @@ func observation(in Input, code string, concept *dtpb.CodeableConcept) *opb.Obse
 // total is the sum, or what the instrument's table makes of it, with the answers.
 func total(in Input, instrument Instrument) *opb.Observation {
 	sum := sum(instrument, in.Outcome.Answers)
-	concept := fhir.Concept(instrument.Title, fhir.Coding{System: SystemOf(instrument.ID), Code: "total", Display: instrument.Title})
+	concept := r4.Concept(instrument.Title, fhir.Coding{System: SystemOf(instrument.ID), Code: "total", Display: instrument.Title})
 	if instrument.snomed != "" {
-		concept.Coding = append(concept.Coding, fhir.Coding{System: nhs.SystemSNOMED, Code: instrument.snomed}.Proto())
+		concept.Coding = append(concept.Coding, r4.Coding(fhir.Coding{System: nhs.SystemSNOMED, Code: instrument.snomed}))
 	}
 	o := observation(in, "total", concept)
 	o.Value = &opb.Observation_ValueX{Choice: &opb.Observation_ValueX_Integer{Integer: &dtpb.Integer{Value: int32(sum)}}}
@@ -95,7 +96,7 @@ func total(in Input, instrument Instrument) *opb.Observation {
 
 func component(code, text, instrument string, value int) *opb.Observation_Component {
 	return &opb.Observation_Component{
-		Code: fhir.Concept("", fhir.Coding{System: SystemOf(instrument), Code: code, Display: text}),
+		Code: r4.Concept("", fhir.Coding{System: SystemOf(instrument), Code: code, Display: text}),
 		Value: &opb.Observation_Component_ValueX{
 			Choice: &opb.Observation_Component_ValueX_Integer{Integer: &dtpb.Integer{Value: int32(value)}},
 		},
@@ -103,7 +104,7 @@ func component(code, text, instrument string, value int) *opb.Observation_Compon
 }
 
 func (i Item) concept(instrument string) *dtpb.CodeableConcept {
-	return fhir.Concept(i.Text, fhir.Coding{System: SystemOf(instrument), Code: i.Code, Display: i.Text})
+	return r4.Concept(i.Text, fhir.Coding{System: SystemOf(instrument), Code: i.Code, Display: i.Text})
 }
 
 func (i Item) value(o cases.Outcome) *opb.Observation_ValueX {
@@ -132,7 +133,7 @@ func statusOf(o cases.Outcome) cpb.ObservationStatusCode_Value {
 func performer(a cases.Actor) *dtpb.Reference {
 	ref := &dtpb.Reference{Display: &dtpb.String{Value: a.Name}}
 	if a.ID != "" {
-		ref.Identifier = fhir.Identifier{System: SystemActor, Value: a.ID}.Proto()
+		ref.Identifier = r4.Identifier(fhir.Identifier{System: SystemActor, Value: a.ID})
 	}
 	return ref
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"caselink.example/fhir"
+	"caselink.example/fhir/r4"
 	"caselink.example/mapping/cases"
 	"caselink.example/mapping/outcome"
 )
@@ -192,11 +193,11 @@ func sent(t *testing.T, in outcome.Input) []map[string]any {
 	t.Helper()
 	var all []map[string]any
 	for _, o := range outcome.Observations(in) {
-		raw, err := fhir.Marshal(o)
+		raw, err := r4.Marshal(o)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := fhir.Unmarshal(raw); err != nil {
+		if _, err := r4.Unmarshal(raw); err != nil {
 			t.Fatalf("%s\n is no sound Observation: %v", raw, err)
 		}
 		var m map[string]any
@@ -388,7 +389,7 @@ func BenchmarkObservations(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		for _, o := range outcome.Observations(in) {
-			if _, err := fhir.Marshal(o); err != nil {
+			if _, err := r4.Marshal(o); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -3,12 +3,13 @@ package referral
 import (
 	"caselink.example/fhir"
 	"caselink.example/fhir/nhs"
+	"caselink.example/fhir/r4"
 	"caselink.example/mapping/terminology"
 )
 
 // Asks reports whether the resource is a ServiceRequest for social prescribing, by
 // its code: then it is a referral, whatever else may be wrong with it.
-func Asks(root fhir.Node) bool {
+func Asks(root r4.Node) bool {
 	if root.Type() != "ServiceRequest" {
 		return false
 	}
@@ -21,7 +22,7 @@ func Asks(root fhir.Node) bool {
 
 // Inspect tells the faults of a referral that can be seen even when it is not sound
 // FHIR, so that its sender hears of all at once: NHS numbers that fail their check.
-func Inspect(root fhir.Node) fhir.Errors {
+func Inspect(root r4.Node) fhir.Errors {
 	var faults fhir.Errors
 	for contained := range root.All("contained") {
 		if contained.Type() != "Patient" {
@@ -34,7 +35,7 @@ func Inspect(root fhir.Node) fhir.Errors {
 	return append(faults, inspectNumber(root.Get("subject", "identifier"))...)
 }
 
-func inspectNumber(id fhir.Node) fhir.Errors {
+func inspectNumber(id r4.Node) fhir.Errors {
 	value := id.Get("value")
 	if !value.HasValue() || nhs.System(id.Get("system").Text()) != nhs.SystemNumber {
 		return nil

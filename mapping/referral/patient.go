@@ -11,6 +11,7 @@ import (
 
 	"caselink.example/fhir"
 	"caselink.example/fhir/nhs"
+	"caselink.example/fhir/r4"
 	"caselink.example/mapping/cases"
 )
 
@@ -53,7 +54,7 @@ func (r *reading) stranger(ref *dtpb.Reference) {
 	switch {
 	case ref == nil:
 		r.refuse(nil, fhir.Errorf(fhir.IssueRequired, "a referral is for a person; "+fix).At("ServiceRequest.subject"))
-	case fhir.Fragment(ref) != "":
+	case r4.Fragment(ref) != "":
 		r.refuse(ref, fhir.Errorf(fhir.IssueInvariant, "subject leads to no contained resource; "+fix).Breaks("ref-1"))
 	case ref.GetIdentifier().GetValue().GetValue() == "":
 		r.refuse(ref, fhir.Errorf(fhir.IssueUnacceptable, "subject names nobody who is known here; "+fix))

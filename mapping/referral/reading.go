@@ -11,6 +11,7 @@ import (
 
 	"caselink.example/fhir"
 	"caselink.example/fhir/nhs"
+	"caselink.example/fhir/r4"
 )
 
 // reading is one ServiceRequest while it is read. Elements are known by their
@@ -63,7 +64,7 @@ func (r *reading) resolve(ref *dtpb.Reference) proto.Message {
 	if ref == nil || len(r.held) == 0 {
 		return nil
 	}
-	literal := fhir.Literal(ref)
+	literal := r4.Literal(ref)
 	for _, h := range r.held {
 		if h.reference == literal && literal != "#" && literal != "" {
 			return h.resource

@@ -14,6 +14,7 @@ import (
 
 	"caselink.example/fhir"
 	"caselink.example/fhir/nhs"
+	"caselink.example/fhir/r4"
 	"caselink.example/mapping/cases"
 )
 
@@ -34,13 +35,13 @@ type Referral struct {
 type Linked struct {
 	Reference string // as it stands in the ServiceRequest, such as urn:uuid:... or Patient/1
 	Path      string // FHIRPath of the resource in what arrived, such as Bundle.entry[1].resource
-	Resource  fhir.Resource
+	Resource  r4.Resource
 }
 
 // FromFHIR reads a ServiceRequest with the resources that it contains and those that
 // are linked. The error is an fhir.Errors with every fault of the referral; the
 // Referral then holds what could be read, for its Trace.
-func FromFHIR(r fhir.Resource, linked ...Linked) (Referral, error) {
+func FromFHIR(r r4.Resource, linked ...Linked) (Referral, error) {
 	request, ok := r.Proto.(*srpb.ServiceRequest)
 	if !ok {
 		return Referral{}, fhir.Errorf(fhir.IssueInvalid, "a referral is a ServiceRequest, not a %s", r.Type).At(r.Type)

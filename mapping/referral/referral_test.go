@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"caselink.example/fhir"
+	"caselink.example/fhir/r4"
 	"caselink.example/mapping/cases"
 	"caselink.example/mapping/referral"
 )
@@ -49,16 +50,16 @@ func texts(es fhir.Errors) []string {
 	return out
 }
 
-func decode(t testing.TB, raw []byte) fhir.Resource {
+func decode(t testing.TB, raw []byte) r4.Resource {
 	t.Helper()
-	r, err := fhir.Unmarshal(raw)
+	r, err := r4.Unmarshal(raw)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return r
 }
 
-func fixture(t testing.TB, name string) fhir.Resource {
+func fixture(t testing.TB, name string) r4.Resource {
 	t.Helper()
 	raw, err := os.ReadFile(filepath.Join("testdata", name))
 	if err != nil {

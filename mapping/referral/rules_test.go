@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"caselink.example/fhir"
+	"caselink.example/fhir/r4"
 	"caselink.example/mapping/cases"
 	"caselink.example/mapping/referral"
 )
@@ -25,7 +26,7 @@ const ordinary = `{
 	"reasonCode": [{"coding": [{"system": "http://snomed.info/sct", "code": "267076002"}]}]}`
 
 // with is the ordinary referral with other elements; null takes one away.
-func with(t *testing.T, elements string) fhir.Resource {
+func with(t *testing.T, elements string) r4.Resource {
 	t.Helper()
 	var base, other map[string]json.RawMessage
 	for text, into := range map[string]*map[string]json.RawMessage{ordinary: &base, elements: &other} {
@@ -404,7 +405,7 @@ func FuzzFromFHIR(f *testing.F) {
 		f.Add(fixture(f, name).JSON)
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		r, err := fhir.Unmarshal(raw)
+		r, err := r4.Unmarshal(raw)
 		if err != nil || r.Type != "ServiceRequest" {
 			return
 		}

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"caselink.example/fhir"
+	"caselink.example/fhir/r4"
 	"caselink.example/mapping/referral"
 )
 
@@ -189,7 +190,7 @@ func TestEveryElementThatArrivesIsAccountedFor(t *testing.T) {
 	for variant := range 5 {
 		sr := maximal(variant)
 
-		ref, _ := referral.FromFHIR(fhir.Resource{Type: "ServiceRequest", Proto: sr})
+		ref, _ := referral.FromFHIR(r4.Resource{Type: "ServiceRequest", Proto: sr})
 
 		steps, missing := byPath(ref.Trace()), 0
 		all := leaves("ServiceRequest", sr.ProtoReflect(), unpacked(t, sr))
@@ -221,7 +222,7 @@ func TestRealReferralsAreAccountedFor(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		r, err := fhir.Unmarshal(raw)
+		r, err := r4.Unmarshal(raw)
 		if err != nil || r.Type != "ServiceRequest" {
 			return nil // another type, or not sound: refused before it gets here
 		}
@@ -244,7 +245,7 @@ func TestRealReferralsAreAccountedFor(t *testing.T) {
 
 func TestNoElementIsAccountedForTwice(t *testing.T) {
 	t.Parallel()
-	ref, _ := referral.FromFHIR(fhir.Resource{Type: "ServiceRequest", Proto: maximal(0)})
+	ref, _ := referral.FromFHIR(r4.Resource{Type: "ServiceRequest", Proto: maximal(0)})
 	seen := map[string]bool{}
 	for _, s := range ref.Trace() {
 		if seen[s.Path] {
@@ -264,7 +265,7 @@ func TestEveryModifierExtensionIsRefused(t *testing.T) {
 		}
 	}
 
-	_, err := referral.FromFHIR(fhir.Resource{Type: "ServiceRequest", Proto: sr})
+	_, err := referral.FromFHIR(r4.Resource{Type: "ServiceRequest", Proto: sr})
 
 	for _, e := range fhir.ErrorsOf(err) {
 		if e.Code == fhir.IssueExtension {
@@ -302,7 +303,7 @@ func change(m protoreflect.Message) {
 func meaning(t *testing.T, sr *srpb.ServiceRequest) string {
 	t.Helper()
 	var u understood
-	u.read(referral.FromFHIR(fhir.Resource{Type: "ServiceRequest", Proto: sr}))
+	u.read(referral.FromFHIR(r4.Resource{Type: "ServiceRequest", Proto: sr}))
 	u.Trace = nil
 	out, err := json.Marshal(u)
 	if err != nil {
@@ -316,7 +317,7 @@ func TestTraceTellsTheTruth(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"typical.json", "bars.json", "held.json", "logical.json"} {
 		sr := fixture(t, name).Proto.(*srpb.ServiceRequest)
-		ref, _ := referral.FromFHIR(fhir.Resource{Type: "ServiceRequest", Proto: sr})
+		ref, _ := referral.FromFHIR(r4.Resource{Type: "ServiceRequest", Proto: sr})
 		steps, before := byPath(ref.Trace()), meaning(t, sr)
 		for i, l := range leaves("ServiceRequest", sr.ProtoReflect(), unpacked(t, sr)) {
 			step, _ := stepFor(steps, l.path)

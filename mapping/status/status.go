@@ -15,6 +15,7 @@ import (
 
 	"caselink.example/fhir"
 	"caselink.example/fhir/nhs"
+	"caselink.example/fhir/r4"
 	"caselink.example/mapping/cases"
 )
 
@@ -56,21 +57,21 @@ func Task(in Input) (task *tpb.Task, ok bool) {
 		Id:             &dtpb.Id{Value: in.ID},
 		Identifier:     identifiers(in),
 		Status:         &tpb.Task_StatusCode{Value: code(c)},
-		BusinessStatus: fhir.Concept("", fhir.Coding{System: SystemStatus, Code: string(c.Status), Display: displays[c.Status]}),
+		BusinessStatus: r4.Concept("", fhir.Coding{System: SystemStatus, Code: string(c.Status), Display: displays[c.Status]}),
 		StatusReason:   reason(c, in.CodedOnly),
 		Intent:         &tpb.Task_IntentCode{Value: vspb.TaskIntentValueSet_ORDER},
 		Priority:       &tpb.Task_PriorityCode{Value: priorities[c.Priority]},
-		Code:           fhir.Concept("", fhir.Coding{System: systemTaskCode, Code: "fulfill", Display: "Fulfill the focal request"}),
+		Code:           r4.Concept("", fhir.Coding{System: systemTaskCode, Code: "fulfill", Display: "Fulfill the focal request"}),
 		Focus:          c.Referral.Reference(in.Base),
 		ForValue:       subject,
-		AuthoredOn:     fhir.DateTime(c.ReceivedAt),
-		LastModified:   fhir.DateTime(in.At),
+		AuthoredOn:     r4.DateTime(c.ReceivedAt),
+		LastModified:   r4.DateTime(in.At),
 		Requester:      requester(c.Referral),
 		Owner:          owner(c.Service),
 		Output:         outputs(in.Outputs),
 	}
 	if id := c.Referral.GroupID; id != nil {
-		task.GroupIdentifier = id.Proto()
+		task.GroupIdentifier = r4.Identifier(*id)
 	}
 	return task, subject != nil
 }
@@ -82,8 +83,8 @@ func Subject(p cases.Patient) *dtpb.Reference { return p.Reference() }
 // identifiers name the case, for ever, and the event, on every attempt to tell of it.
 func identifiers(in Input) []*dtpb.Identifier {
 	return []*dtpb.Identifier{
-		fhir.Identifier{System: fhir.SystemCase, Value: in.Case.ID}.Proto(),
-		fhir.Identifier{System: fhir.SystemEvent, Value: in.EventID}.Proto(),
+		r4.Identifier(fhir.Identifier{System: fhir.SystemCase, Value: in.Case.ID}),
+		r4.Identifier(fhir.Identifier{System: fhir.SystemEvent, Value: in.EventID}),
 	}
 }
 
@@ -157,14 +158,14 @@ func reason(c cases.Case, codedOnly bool) *dtpb.CodeableConcept {
 	if text == "" && len(codings) == 0 {
 		return nil
 	}
-	return fhir.Concept(text, codings...)
+	return r4.Concept(text, codings...)
 }
 
 func requester(r cases.Referral) *dtpb.Reference {
 	if r.Practice == nil {
 		return nil
 	}
-	return fhir.Identifier{System: nhs.SystemODS, Value: *r.Practice}.Reference("Organization")
+	return r4.Logical(fhir.Identifier{System: nhs.SystemODS, Value: *r.Practice}, "Organization")
 }
 
 // owner is the service, by its ODS code when its id is one.
@@ -176,7 +177,7 @@ func owner(service *cases.Party) *dtpb.Reference {
 	if code, err := nhs.ParseODSCode(service.ID); err == nil && string(code) == service.ID {
 		id.System = nhs.SystemODS
 	}
-	ref := id.Reference("Organization")
+	ref := r4.Logical(id, "Organization")
 	if service.Name != "" {
 		ref.Display = &dtpb.String{Value: service.Name}
 	}
@@ -187,11 +188,11 @@ func outputs(scores []Output) []*tpb.Task_Output {
 	var out []*tpb.Task_Output
 	for _, s := range scores {
 		out = append(out, &tpb.Task_Output{
-			Type: fhir.Concept("", fhir.Coding{System: SystemInstrument, Code: s.Instrument}),
+			Type: r4.Concept("", fhir.Coding{System: SystemInstrument, Code: s.Instrument}),
 			Value: &tpb.Task_Output_ValueX{Choice: &tpb.Task_Output_ValueX_Reference{Reference: &dtpb.Reference{
 				Reference:  &dtpb.Reference_Uri{Uri: &dtpb.String{Value: "Observation/" + s.ObservationID}},
 				Type:       &dtpb.Uri{Value: "Observation"},
-				Identifier: s.Identifier.Proto(),
+				Identifier: r4.Identifier(s.Identifier),
 			}}},
 		})
 	}

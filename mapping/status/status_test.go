@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"caselink.example/fhir"
+	"caselink.example/fhir/r4"
 	"caselink.example/mapping/cases"
 	"caselink.example/mapping/status"
 )
@@ -36,11 +37,11 @@ func input() status.Input {
 func sent(t *testing.T, in status.Input) map[string]any {
 	t.Helper()
 	task, _ := status.Task(in)
-	raw, err := fhir.Marshal(task)
+	raw, err := r4.Marshal(task)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := fhir.Unmarshal(raw); err != nil {
+	if _, err := r4.Unmarshal(raw); err != nil {
 		t.Fatalf("%s\n is no sound Task: %v", raw, err)
 	}
 	var m map[string]any
@@ -178,7 +179,7 @@ func TestPersonIsNamedAsThePracticeKnowsThem(t *testing.T) {
 
 		task, ok := status.Task(in)
 
-		if got := task.GetForValue().GetIdentifier().GetValue().GetValue(); got != test.want || ok != (test.want != "") || fhir.Literal(task.GetForValue()) != "" {
+		if got := task.GetForValue().GetIdentifier().GetValue().GetValue(); got != test.want || ok != (test.want != "") || r4.Literal(task.GetForValue()) != "" {
 			t.Errorf("%s: for %q, ok %v; want %q and no literal reference", name, got, ok, test.want)
 		}
 	}
@@ -222,11 +223,11 @@ func TestSameInputIsTheSameBytes(t *testing.T) {
 	t.Parallel()
 	a, _ := status.Task(input())
 	b, _ := status.Task(input())
-	first, err := fhir.Marshal(a)
+	first, err := r4.Marshal(a)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := fhir.Marshal(b)
+	second, err := r4.Marshal(b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +241,7 @@ func BenchmarkTask(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		task, _ := status.Task(in)
-		if _, err := fhir.Marshal(task); err != nil {
+		if _, err := r4.Marshal(task); err != nil {
 			b.Fatal(err)
 		}
 	}

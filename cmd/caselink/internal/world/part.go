@@ -1,0 +1,198 @@
+package world
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"caselink.example/cmd/caselink/internal/config"
+	"caselink.example/connectors/store"
+	"caselink.example/connectors/store/cluster/child"
+)
+
+const (
+	restartAfter = 100 * time.Millisecond
+	stopWithin   = 25 * time.Second // longer than the adapter's drain
+)
+
+// running is a part that has been started.
+type running interface {
+	PID() int
+	Done() <-chan struct{} // closed when it has ended, asked or not
+	Stop()                 // ends it and releases what it holds, however often it is called
+}
+
+// part is one process of the developer's world.
+type part struct {
+	name      string
+	running   running
+	again     func() (running, error) // starts it
+	onStart   func(pid int)           // told of each start; may be nil
+	readyURLs []string                // answer 200 when it is ready
+	logFile   string
+
+	cancel context.CancelFunc
+	ended  chan struct{} // it will not be started again
+}
+
+// program is a part that runs this program with the sockets passed on.
+func (d *Dev) program(name string, passed []net.Listener, path string, args ...string) (*part, error) {
+	var files []*os.File
+	for _, ln := range passed {
+		f, err := ln.(*net.TCPListener).File() // the listeners of dev are TCP's
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, f)
+	}
+	p := &part{name: name, logFile: filepath.Join(d.data, name+".log")}
+	p.again = func() (running, error) {
+		log, err := os.OpenFile(p.logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		defer log.Close()
+		cmd := exec.Command(path, args...)
+		cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = log, log, files
+		cmd.Env = append(withoutOurs(config.Environ()), "LISTEN_FDS="+strconv.Itoa(len(files)))
+		started, err := child.Start(cmd, syscall.SIGKILL)
+		if err != nil {
+			return nil, err
+		}
+		if p.onStart != nil {
+			p.onStart(started.PID())
+		}
+		return process{started}, nil
+	}
+	return p, nil
+}
+
+// withoutOurs leaves out what would change the configuration of a part.
+func withoutOurs(env config.Environment) []string {
+	var kept []string
+	for name, value := range env {
+		if !strings.HasPrefix(name, "CASELINK_") && !strings.HasPrefix(name, "LISTEN_") {
+			kept = append(kept, name+"="+value)
+		}
+	}
+	return kept
+}
+
+// process is a child that drains on SIGTERM.
+type process struct{ *child.Process }
+
+func (p process) Stop() { p.Process.Stop(syscall.SIGTERM, stopWithin) }
+
+// keep supervises a part that runs until d stops.
+func (d *Dev) keep(p *part) {
+	ctx, cancel := context.WithCancel(context.Background())
+	p.cancel, p.ended = cancel, make(chan struct{})
+	d.parts = append(d.parts, p)
+	go func() {
+		defer close(p.ended)
+		p.supervise(ctx, d.out)
+	}()
+}
+
+// stop ends the part for good.
+func (p *part) stop() {
+	p.cancel()
+	<-p.ended
+}
+
+// supervise starts the part again whenever it ends, and stops it when ctx is done.
+func (p *part) supervise(ctx context.Context, out io.Writer) {
+	for now := p.running; ; {
+		select {
+		case <-ctx.Done():
+			now.Stop()
+			return
+		case <-now.Done():
+			now.Stop()
+		}
+		next := p.restart(ctx, out)
+		if next == nil {
+			return
+		}
+		now = next
+	}
+}
+
+// restart tries until the part is started, nil when ctx is done before.
+func (p *part) restart(ctx context.Context, out io.Writer) running {
+	for store.Pause(ctx, restartAfter) {
+		next, err := p.again()
+		if err == nil {
+			fmt.Fprintf(out, "The %s ended and was started again as process %d.\n", p.name, next.PID())
+			return next
+		}
+		fmt.Fprintf(out, "The %s ended and cannot be started: %v\n", p.name, err)
+	}
+	return nil
+}
+
+// awaitReady returns when the part answers. A part that ends before does not get a
+// second chance.
+func (p *part) awaitReady(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	first := p.running
+	go func() {
+		select {
+		case <-first.Done():
+			cancel(fmt.Errorf("the %s ended at once: %s", p.name, p.lastWords()))
+		case <-ctx.Done():
+		}
+	}()
+	for _, url := range p.readyURLs {
+		if err := awaitOK(ctx, url); err != nil {
+			return fmt.Errorf("the %s is not ready: %w (see %s)", p.name, err, p.logFile)
+		}
+	}
+	return nil
+}
+
+// lastWords is the last line of the part's log.
+func (p *part) lastWords() string {
+	text, err := os.ReadFile(p.logFile)
+	if err != nil {
+		return err.Error()
+	}
+	lines := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
+	return string(lines[len(lines)-1])
+}
+
+// awaitOK asks until the answer is 200.
+func awaitOK(ctx context.Context, url string) error {
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return err
+		}
+		resp, err := HTTP.Do(req)
+		if err == nil {
+			_ = resp.Body.Close() // only the status is of interest
+			if resp.StatusCode == http.StatusOK {
+				return nil
+			}
+			err = errors.New(url + " answers " + resp.Status)
+		}
+		if !store.Pause(ctx, 20*time.Millisecond) {
+			if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.DeadlineExceeded) {
+				return cause
+			}
+			return err
+		}
+	}
+}

@@ -1,0 +1,169 @@
+package caseapi
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"caselink.example/connectors/api/edge"
+	"caselink.example/connectors/store"
+	"caselink.example/fhir"
+	"caselink.example/mapping/cases"
+	"caselink.example/mapping/outcome"
+	"caselink.example/mapping/referral"
+	"caselink.example/mapping/terminology"
+	"caselink.example/mapping/workflow"
+)
+
+// MaxPage is how many cases one page may hold.
+const MaxPage = 200
+
+// Answers of the API.
+type (
+	caseView struct {
+		cases.Case
+		Moves []cases.State `json:"moves"` // the legal ones now
+	}
+	caseList struct {
+		Cases []caseView `json:"cases"`
+		Next  string     `json:"next,omitempty"` // cursor of the next page
+	}
+	eventList struct {
+		Events []store.CaseEvent `json:"events"` // oldest first
+	}
+	traceView struct {
+		Trace []referral.Step `json:"trace"` // in the order of the specification
+	}
+	instrumentList struct {
+		Instruments []outcome.Instrument `json:"instruments"`
+	}
+)
+
+// view is the case as the caller may see it.
+func view(c *gin.Context, found cases.Case) caseView {
+	if !edge.Caller(c).Scopes.Has(ScopeSensitive) {
+		found = discreet(found)
+	}
+	moves := cases.Moves(found.Status)
+	if !edge.Caller(c).Scopes.Has(ScopeWrite) {
+		moves = []cases.State{}
+	}
+	return caseView{Case: found, Moves: moves}
+}
+
+func (a *API) listCases(c *gin.Context) error {
+	f, err := filter(c.Request.URL.Query())
+	if err != nil {
+		return err
+	}
+	f.Sensitive = edge.Caller(c).Scopes.Has(ScopeSensitive)
+	page, next, err := a.Cases.Cases(c.Request.Context(), edge.Scope(c, fhir.RoleApp), f)
+	if err != nil {
+		return err
+	}
+	list := caseList{Cases: make([]caseView, len(page)), Next: next}
+	for i, found := range page {
+		list.Cases[i] = view(c, found)
+	}
+	c.JSON(http.StatusOK, list)
+	return nil
+}
+
+var parameters = []string{"status", "need", "service", "changed-since", "limit", "cursor"}
+
+// filter reads the parameters of a list. Every fault is told.
+func filter(q url.Values) (store.CaseFilter, error) {
+	f := store.CaseFilter{Status: q.Get("status"), Need: q.Get("need"), Service: q.Get("service"), Cursor: q.Get("cursor")}
+	var faults fhir.Errors
+	for name, values := range q {
+		switch {
+		case !slices.Contains(parameters, name):
+			faults = append(faults, fhir.Errorf(fhir.IssueNotSupported, "there is a parameter that cases cannot be listed by: use %s", strings.Join(parameters, ", ")))
+		case len(values) > 1:
+			faults = append(faults, fhir.Errorf(fhir.IssueInvalid, "give %s once", name).At(name))
+		}
+	}
+	if f.Status != "" && !cases.State(f.Status).Known() {
+		faults = append(faults, fhir.Errorf(fhir.IssueValue, "status must be one of %s", cases.StateList()).At("status"))
+	}
+	if f.Need != "" && terminology.Display(f.Need) == "" {
+		faults = append(faults, fhir.Errorf(fhir.IssueValue, "need must be one of %s", needList()).At("need"))
+	}
+	if s := q.Get("changed-since"); s != "" {
+		var err error
+		if f.ChangedSince, err = time.Parse(time.RFC3339, s); err != nil {
+			faults = append(faults, fhir.Errorf(fhir.IssueValue, "changed-since must be an instant such as 2026-01-31T09:00:00Z").At("changed-since"))
+		}
+	}
+	if s := q.Get("limit"); s != "" {
+		var err error
+		if f.Limit, err = strconv.Atoi(s); err != nil || f.Limit < 1 || f.Limit > MaxPage {
+			faults = append(faults, fhir.Errorf(fhir.IssueValue, "limit must be between 1 and %d", MaxPage).At("limit"))
+		}
+	}
+	return f, faults.OrNil()
+}
+
+func needList() string {
+	var codes []string
+	for _, c := range terminology.Categories() {
+		codes = append(codes, c.Code)
+	}
+	return strings.Join(codes, ", ")
+}
+
+func (a *API) readCase(c *gin.Context) error {
+	found, err := a.Cases.Case(c.Request.Context(), edge.Scope(c, fhir.RoleApp), c.Param("id"))
+	if err != nil {
+		return err
+	}
+	return renderCase(c, found)
+}
+
+func renderCase(c *gin.Context, found cases.Case) error {
+	c.Header("ETag", fhir.Meta{Version: found.Version}.ETag())
+	c.JSON(http.StatusOK, view(c, found))
+	return nil
+}
+
+func (a *API) listEvents(c *gin.Context) error {
+	events, err := a.Cases.CaseEvents(c.Request.Context(), edge.Scope(c, fhir.RoleApp), c.Param("id"))
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, eventList{events})
+	return nil
+}
+
+// readTrace says what became of each element of the referral as it was received.
+func (a *API) readTrace(c *gin.Context) error {
+	first, err := a.Cases.FirstRequest(c.Request.Context(), edge.Scope(c, fhir.RoleApp), c.Param("id"))
+	if err != nil {
+		return err
+	}
+	steps, err := workflow.Trace(first)
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, traceView{steps})
+	return nil
+}
+
+func (a *API) listInstruments(c *gin.Context) error {
+	c.JSON(http.StatusOK, instrumentList{outcome.Instruments()})
+	return nil
+}
+
+func (a *API) readInstrument(c *gin.Context) error {
+	found, ok := outcome.Lookup(c.Param("id"))
+	if !ok {
+		return fhir.Errorf(fhir.IssueNotFound, "there is no such instrument: GET /api/v1/instruments lists them")
+	}
+	c.JSON(http.StatusOK, found)
+	return nil
+}

@@ -1,0 +1,64 @@
+package fhirapi
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"caselink.example/connectors/api/edge"
+	"caselink.example/fhir"
+	"caselink.example/mapping/workflow"
+)
+
+func (a *API) readResource(resourceType string) edge.Handler {
+	return func(c *gin.Context) error {
+		scope, id := edge.Scope(c, fhir.RoleGP), c.Param("id")
+		s, err := a.Flow.Store.Read(c.Request.Context(), scope, resourceType, id, a.reading(scope, resourceType, id))
+		if err != nil {
+			return err
+		}
+		return renderStored(c, s)
+	}
+}
+
+func (a *API) readVersion(resourceType string) edge.Handler {
+	return func(c *gin.Context) error {
+		scope, id := edge.Scope(c, fhir.RoleGP), c.Param("id")
+		version, err := strconv.ParseInt(c.Param("vid"), 10, 32)
+		if err != nil || version < 1 {
+			return fhir.Errorf(fhir.IssueNotFound, "not found")
+		}
+		s, err := a.Versions.ReadVersion(c.Request.Context(), scope, resourceType, id, int(version), a.reading(scope, resourceType, id))
+		if err != nil {
+			return err
+		}
+		return renderStored(c, s)
+	}
+}
+
+// reading is the audit record of a read. It is kept of one that finds nothing too: who
+// tried to read another practice's is known.
+func (a *API) reading(scope fhir.Scope, resourceType, id string) workflow.Audit {
+	return workflow.Audit{At: a.Now(), Action: "R", Holder: scope.Holder, ResourceType: resourceType, ResourceID: id}
+}
+
+// renderStored answers 304 to a client that has the version already.
+// https://hl7.org/fhir/R4/http.html#cread
+func renderStored(c *gin.Context, s fhir.Stored) error {
+	describe(c, s)
+	for match := range strings.SplitSeq(c.GetHeader("If-None-Match"), ",") {
+		if m := strings.TrimSpace(match); m == s.ETag() || m == "*" {
+			c.Status(http.StatusNotModified)
+			c.Writer.WriteHeaderNow()
+			return nil
+		}
+	}
+	return edge.Render(c, http.StatusOK, s.JSON)
+}
+
+func describe(c *gin.Context, s fhir.Stored) {
+	c.Header("ETag", s.ETag())
+	c.Header("Last-Modified", s.LastUpdated.UTC().Format(http.TimeFormat))
+}

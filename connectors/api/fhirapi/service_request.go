@@ -1,0 +1,83 @@
+package fhirapi
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+
+	"github.com/gin-gonic/gin"
+
+	"caselink.example/connectors/api/edge"
+	"caselink.example/fhir"
+	"caselink.example/mapping/workflow"
+)
+
+func (a *API) createServiceRequest(c *gin.Context) error {
+	raw, format, err := body(c, MaxBody)
+	if err != nil {
+		return err
+	}
+	receipt, err := a.Flow.Receive(c.Request.Context(), edge.Scope(c, fhir.RoleGP), workflow.Incoming{
+		Original:    workflow.Message{MediaType: c.ContentType(), Body: raw},
+		Format:      format,
+		IfNoneExist: c.GetHeader("If-None-Exist"),
+		NamedByID:   edge.RequestIDGiven(c),
+	})
+	if taken, ok := errors.AsType[*workflow.TakenError](err); ok {
+		c.Header("Location", taken.Location)
+	}
+	if err != nil {
+		return err
+	}
+	return a.renderReceipt(c, receipt)
+}
+
+// renderReceipt answers 201, or 200 for a referral that was here, in the form that Prefer asks for.
+// https://hl7.org/fhir/R4/http.html#ops
+func (a *API) renderReceipt(c *gin.Context, r workflow.Receipt) error {
+	status := http.StatusOK
+	if r.Created {
+		status = http.StatusCreated
+	}
+	s := r.Stored
+	c.Header("Location", a.Base+"/"+s.Type+"/"+s.ID+"/_history/"+strconv.Itoa(s.Version))
+	describe(c, s)
+	switch preference(c, "return") {
+	case "minimal":
+		c.Status(status)
+		c.Writer.WriteHeaderNow()
+		return nil
+	case "OperationOutcome":
+		return edge.Render(c, status, fhir.Outcome(r.Warnings.OrNone()))
+	}
+	return edge.Render(c, status, s.JSON)
+}
+
+// mapServiceRequest is the operation $map: the case that the referral would become, in
+// plain JSON as the case API shows it, with what became of each element. Nothing is kept.
+func (a *API) mapServiceRequest(c *gin.Context) error {
+	raw, format, err := body(c, MaxBody)
+	if err != nil {
+		return err
+	}
+	mapped, err := a.Flow.Map(edge.Scope(c, fhir.RoleGP), raw, format)
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, mapped)
+	return nil
+}
+
+// validate is the operation $validate: the verdict that intake would give, and nothing
+// kept. The body is the resource, or Parameters that hold it.
+// https://hl7.org/fhir/R4/resource-operation-validate.html
+func (a *API) validate(resourceType string) edge.Handler {
+	return func(c *gin.Context) error {
+		raw, format, err := body(c, MaxBundle)
+		if err != nil {
+			return err
+		}
+		faults := workflow.Validate(raw, format, resourceType)
+		return edge.Render(c, http.StatusOK, fhir.Outcome(faults.OrNone()))
+	}
+}

@@ -1,0 +1,52 @@
+package ledger
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"caselink.example/connectors/store"
+	"caselink.example/fhir"
+)
+
+// claimers is the class of the advisory locks that say which processes live: the upper
+// half of their keys, whose lower half is the process.
+const claimers = 0xCA5E
+
+// reapEvery is how soon the leases of a process that died are taken from it.
+const reapEvery = time.Second
+
+// reap makes due again what processes have leased that hold their lock no more. The
+// fence keeps a process that was only cut off from settling what others have now.
+const reap = `update caselink.lanes set next_at = $1, claimer = null
+	where claimer is not null and claimer not in (
+		select objid::int from pg_locks where locktype = 'advisory' and classid = $2 and granted)`
+
+// Run says to other processes that this one lives, and takes the leases of those that
+// do not, until ctx ends. Without it a lease of a killed process ends by time alone.
+func (l *Ledger) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		id := 1 + rand.Int32N(1<<30)
+		_, _ = l.DB.Holding(ctx, claimers<<32|int64(id), func(ctx context.Context, conn *pgxpool.Conn) error {
+			l.live(ctx, conn, id)
+			return nil
+		}) // a connection that is lost, or not to be had, is a new life
+		l.claimer.Store(0)
+		store.Pause(ctx, reapEvery)
+	}
+	return nil
+}
+
+// live claims in the name of id, and reaps, for as long as the lock's connection lives.
+func (l *Ledger) live(ctx context.Context, conn *pgxpool.Conn, id int32) {
+	l.claimer.Store(id)
+	for conn.Ping(ctx) == nil {
+		b := store.NewBatch(fhir.Scope{Role: fhir.RoleCourier})
+		b.Queue(reap, l.Now(), claimers)
+		if l.DB.Send(ctx, "take the leases of the dead", b) != nil || !store.Pause(ctx, reapEvery) {
+			return
+		}
+	}
+}

@@ -1,0 +1,261 @@
+package store
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"caselink.example/fhir"
+	"caselink.example/mapping/cases"
+	"caselink.example/mapping/workflow"
+)
+
+const selectLatest = `select version, last_updated, content from caselink.versions
+	where type = $1 and id = $2 order by version desc limit 1`
+
+const selectVersion = `select version, last_updated, content from caselink.versions
+	where type = $1 and id = $2 and version = $3`
+
+// Read returns the latest version of a resource and keeps the audit record of it, in
+// one round trip. What the scope may not see is fhir.IssueNotFound.
+func (db *DB) Read(ctx context.Context, scope fhir.Scope, resourceType, id string, audit workflow.Audit) (fhir.Stored, error) {
+	return db.read(ctx, scope, resourceType, id, audit, func(b *Batch, u pgtype.UUID) *pgx.QueuedQuery {
+		return b.Queue(selectLatest, resourceType, u)
+	})
+}
+
+// ReadVersion returns one version of a resource, as Read does.
+func (db *DB) ReadVersion(ctx context.Context, scope fhir.Scope, resourceType, id string, version int, audit workflow.Audit) (fhir.Stored, error) {
+	return db.read(ctx, scope, resourceType, id, audit, func(b *Batch, u pgtype.UUID) *pgx.QueuedQuery {
+		return b.Queue(selectVersion, resourceType, u, version)
+	})
+}
+
+func (db *DB) read(ctx context.Context, scope fhir.Scope, resourceType, id string, audit workflow.Audit, query func(*Batch, pgtype.UUID) *pgx.QueuedQuery) (fhir.Stored, error) {
+	u, err := uuid.Parse(id)
+	if err != nil || u.String() != id {
+		return fhir.Stored{}, fhir.Errorf(fhir.IssueNotFound, "not found")
+	}
+	s := fhir.Stored{Type: resourceType, Meta: fhir.Meta{ID: id}}
+	b := NewBatch(scope)
+	query(b, pgtype.UUID{Bytes: u, Valid: true}).QueryRow(func(row pgx.Row) error { return row.Scan(&s.Version, &s.LastUpdated, &s.JSON) })
+	queueAudit(b, scope, audit)
+	return s, db.Send(ctx, "read resource", b)
+}
+
+// Case returns one case with the id of its holder kept out of sight, and audits the read.
+func (db *DB) Case(ctx context.Context, scope fhir.Scope, id string) (cases.Case, error) {
+	doc, err := db.ofCase(ctx, "read case", scope, id, `select doc from caselink.cases where id = $1`)
+	if err != nil {
+		return cases.Case{}, err
+	}
+	var c cases.Case
+	if err := json.Unmarshal(doc, &c); err != nil {
+		return c, fmt.Errorf("read stored case: %w", err)
+	}
+	return c, nil
+}
+
+// auditCaseRead takes the holder from the case's own row.
+const auditCaseRead = `insert into caselink.audit (at, holder, service, role, client, user_id, user_name, user_role, organisation,
+		action, resource_type, resource_id, referral, request_id, correlation_id)
+	select $1, holder, service, $2, $3, $4, $5, $6, $7, 'R', 'Case', id, referral, $8, $9 from caselink.cases where id = $10`
+
+func callerArgs(at time.Time, scope fhir.Scope) []any {
+	who := scope.Caller
+	return []any{at, string(scope.Role), who.Client, who.User, who.UserName, who.UserRole, who.Organisation, who.RequestID, who.CorrelationID}
+}
+
+const selectFirstRequest = `select v.content from caselink.cases c
+	join caselink.versions v on v.holder = c.holder and v.type = 'ServiceRequest' and v.id = c.referral and v.version = 1
+	where c.id = $1`
+
+// FirstRequest returns the ServiceRequest of a case as it was first stored, and audits the read.
+func (db *DB) FirstRequest(ctx context.Context, scope fhir.Scope, caseID string) ([]byte, error) {
+	return db.ofCase(ctx, "read first request", scope, caseID, selectFirstRequest)
+}
+
+// ofCase reads one value that belongs to a case, and audits the read of the case.
+func (db *DB) ofCase(ctx context.Context, what string, scope fhir.Scope, caseID, query string) (value []byte, err error) {
+	u, err := uuid.Parse(caseID)
+	if err != nil || u.String() != caseID {
+		return nil, fhir.Errorf(fhir.IssueNotFound, "not found")
+	}
+	id := pgtype.UUID{Bytes: u, Valid: true}
+	b := NewBatch(scope)
+	b.Queue(query, id).QueryRow(func(row pgx.Row) error { return row.Scan(&value) })
+	b.Queue(auditCaseRead, append(callerArgs(db.Now(), scope), id)...)
+	return value, db.Send(ctx, what, b)
+}
+
+// CaseFilter narrows a list of cases. Its zero value is every case of the caller's services.
+type CaseFilter struct {
+	Status       string
+	Need         string
+	Sensitive    bool // Need also finds needs that are sensitive
+	Service      string
+	ChangedSince time.Time
+	Limit        int    // at most 200; 0 is 50
+	Cursor       string // of the page before; "" for the first
+}
+
+// needs are the marks of which a case must have one; nil for any case.
+func (f CaseFilter) needs() []string {
+	switch {
+	case f.Need == "":
+		return nil
+	case f.Sensitive:
+		return []string{f.Need, sensitive + f.Need}
+	}
+	return []string{f.Need}
+}
+
+const selectCases = `select id, received_at, doc from caselink.cases
+	where ($1 = '' or status = $1) and ($2::text[] is null or $2 && needs) and ($3 = '' or service = $3) and updated_at >= $4
+	and ($5::timestamptz is null or (received_at, id) < ($5, $6))
+	order by received_at desc, id desc limit $7`
+
+// auditCaseList is one record of the list; the cases on the page are those of the caller's service.
+const auditCaseList = `insert into caselink.audit (at, holder, service, role, client, user_id, user_name, user_role, organisation,
+		action, resource_type, request_id, correlation_id)
+	select $1, '', s, $2, $3, $4, $5, $6, $7, 'E', 'Case', $8, $9
+	from unnest(string_to_array(current_setting('caselink.services', true), ',')) s`
+
+// Cases lists cases, newest first, and the cursor of the next page; "" after the last.
+func (db *DB) Cases(ctx context.Context, scope fhir.Scope, f CaseFilter) ([]cases.Case, string, error) {
+	limit := f.Limit
+	if limit == 0 {
+		limit = 50
+	}
+	after, afterID, err := readCursor(f.Cursor)
+	if err != nil {
+		return nil, "", err
+	}
+	page := []cases.Case{}
+	var next string
+	b := NewBatch(scope)
+	b.Queue(selectCases, f.Status, f.needs(), f.Service, f.ChangedSince, after, pgtype.UUID{Bytes: afterID, Valid: true}, limit+1).Query(func(rows pgx.Rows) error {
+		var id uuid.UUID
+		var received time.Time
+		for rows.Next() {
+			if len(page) == limit {
+				next = writeCursor(received, id)
+				return nil
+			}
+			var doc []byte
+			var c cases.Case
+			if err := rows.Scan(&id, &received, &doc); err != nil {
+				return err
+			}
+			if err := json.Unmarshal(doc, &c); err != nil {
+				return fmt.Errorf("read stored case: %w", err)
+			}
+			page = append(page, c)
+		}
+		return rows.Err()
+	})
+	b.Queue(auditCaseList, callerArgs(db.Now(), scope)...)
+	if err := db.Send(ctx, "list cases", b); err != nil {
+		return nil, "", err
+	}
+	return page, next, nil
+}
+
+// A cursor is the place of the last case of a page: opaque to the client.
+func writeCursor(received time.Time, id uuid.UUID) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(received.UTC().Format(time.RFC3339Nano) + " " + id.String()))
+}
+
+func readCursor(cursor string) (*time.Time, uuid.UUID, error) {
+	if cursor == "" {
+		return nil, uuid.Nil, nil
+	}
+	bad := fhir.Errorf(fhir.IssueInvalid, "cursor is not one that this server gave: leave it out to begin again").At("cursor")
+	raw, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil {
+		return nil, uuid.Nil, bad
+	}
+	at, id, _ := strings.Cut(string(raw), " ")
+	t, err := time.Parse(time.RFC3339Nano, at)
+	if err != nil {
+		return nil, uuid.Nil, bad
+	}
+	u, err := uuid.Parse(id)
+	if err != nil {
+		return nil, uuid.Nil, bad
+	}
+	return &t, u, nil
+}
+
+// CaseEvent is one thing that happened to a case, as the case API shows it.
+type CaseEvent struct {
+	Position  *int64        `json:"position"` // in the feed; null until it is numbered
+	Seq       int           `json:"seq"`      // within the referral, from 1, without gaps
+	Case      string        `json:"case"`
+	Kind      string        `json:"kind"`
+	From      string        `json:"from,omitempty"`
+	To        string        `json:"to"`
+	Reason    *cases.Reason `json:"reason,omitempty"`
+	Actor     cases.Actor   `json:"actor"`
+	Outcome   string        `json:"outcome,omitempty"` // id of the recorded outcome
+	At        time.Time     `json:"at"`
+	RequestID string        `json:"requestId"`
+}
+
+const selectCaseEvents = `select position, seq, case_id, kind, coalesce(from_status, ''), to_status, coalesce(reason_code, ''), coalesce(reason_text, ''),
+		actor, outcome_id, occurred_at, request_id
+	from caselink.events e where (holder, referral) = (select holder, referral from caselink.cases where id = $1) order by seq`
+
+// CaseEvents lists what happened to a case, oldest first.
+func (db *DB) CaseEvents(ctx context.Context, scope fhir.Scope, id string) ([]CaseEvent, error) {
+	u, err := uuid.Parse(id)
+	if err != nil || u.String() != id {
+		return nil, fhir.Errorf(fhir.IssueNotFound, "not found")
+	}
+	events := []CaseEvent{}
+	b := NewBatch(scope)
+	b.Queue(selectCaseEvents, pgtype.UUID{Bytes: u, Valid: true}).Query(func(rows pgx.Rows) error {
+		for rows.Next() {
+			e, err := scanEvent(rows)
+			if err != nil {
+				return err
+			}
+			events = append(events, e)
+		}
+		return rows.Err()
+	})
+	b.Queue(auditCaseRead, append(callerArgs(db.Now(), scope), pgtype.UUID{Bytes: u, Valid: true})...)
+	if err := db.Send(ctx, "list events", b); err != nil {
+		return nil, err
+	}
+	if len(events) == 0 {
+		return nil, fhir.Errorf(fhir.IssueNotFound, "not found")
+	}
+	return events, nil
+}
+
+func scanEvent(rows pgx.Rows) (CaseEvent, error) {
+	var e CaseEvent
+	var reason cases.Reason
+	var caseID uuid.UUID
+	var outcome *uuid.UUID
+	err := rows.Scan(&e.Position, &e.Seq, &caseID, &e.Kind, &e.From, &e.To, &reason.Code, &reason.Text, &e.Actor, &outcome, &e.At, &e.RequestID)
+	if err != nil {
+		return e, err
+	}
+	e.Case, e.At = caseID.String(), e.At.UTC()
+	if reason != (cases.Reason{}) {
+		e.Reason = &reason
+	}
+	if outcome != nil {
+		e.Outcome = outcome.String()
+	}
+	return e, nil
+}

@@ -1,0 +1,298 @@
+package store_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"caselink.example/connectors/store"
+	"caselink.example/connectors/store/storetest"
+	"caselink.example/fhir"
+	"caselink.example/mapping/cases"
+	"caselink.example/mapping/workflow"
+)
+
+func open(t *testing.T) *store.DB {
+	t.Helper()
+	db, err := store.Open(t.Context(), store.Config{URL: storetest.Open(t).URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	return db
+}
+
+func create(t *testing.T, db *store.DB, c workflow.Change) {
+	t.Helper()
+	known, err := db.Create(t.Context(), storetest.GP(c.Referral.Holder), c)
+	if err != nil || known != nil {
+		t.Fatalf("Create: known %v, error %v", known, err)
+	}
+}
+
+func TestCreatedReferralIsReadAsItWasStored(t *testing.T) {
+	t.Parallel()
+	db := open(t)
+	c := storetest.Opening("Y99901", "svc-a", "1")
+	create(t, db, c)
+
+	got, err := db.Read(t.Context(), storetest.GP("Y99901"), "ServiceRequest", c.Referral.ID, workflow.Audit{At: storetest.Noon, Action: "R", Holder: "Y99901"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.LastUpdated = got.LastUpdated.UTC()
+	if diff := cmp.Diff(c.Resources[0], got); diff != "" {
+		t.Errorf("read mismatch (-want +got):\n%s", diff)
+	}
+	found, err := db.Case(t.Context(), storetest.App("svc-a"), c.Case.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(c.Case, found); diff != "" {
+		t.Errorf("case mismatch (-want +got):\n%s", diff)
+	}
+}
+
+func TestAnotherPracticeSeesNothing(t *testing.T) {
+	t.Parallel()
+	db := open(t)
+	c := storetest.Opening("Y99901", "svc-a", "1")
+	create(t, db, c)
+
+	for name, scope := range map[string]fhir.Scope{
+		"another practice": storetest.GP("Y99902"), "no practice": storetest.GP(""), "an app": storetest.App("svc-a", "svc-b"), "courier of another": {Role: fhir.RoleCourier, Holder: "Y99902"},
+	} {
+		resourceType, id := "ServiceRequest", c.Referral.ID
+		if scope.Role == fhir.RoleApp {
+			scope.Services = []string{"svc-b"}
+		}
+		if _, err := db.Read(t.Context(), scope, resourceType, id, workflow.Audit{At: storetest.Noon, Action: "R", Holder: scope.Holder, Service: "svc-b"}); err == nil {
+			t.Errorf("%s reads the referral", name)
+		}
+	}
+	if _, err := db.Case(t.Context(), storetest.App("svc-b"), c.Case.ID); !fhir.Is(err, fhir.IssueNotFound) {
+		t.Errorf("another service reads the case: %v", err)
+	}
+	if page, _, err := db.Cases(t.Context(), storetest.App("svc-b"), store.CaseFilter{}); err != nil || len(page) != 0 {
+		t.Errorf("another service lists %d cases, error %v", len(page), err)
+	}
+	err := db.Update(t.Context(), storetest.App("svc-b"), c.Case.ID, func(workflow.Current) (workflow.Change, error) { return workflow.Change{}, nil })
+	if !fhir.Is(err, fhir.IssueNotFound) {
+		t.Errorf("another service moves the case: %v", err)
+	}
+}
+
+func TestHundredEqualReferralsAreOneCase(t *testing.T) {
+	t.Parallel()
+	db := open(t)
+	var created atomic.Int32
+	var wg sync.WaitGroup
+	for range 100 {
+		wg.Go(func() {
+			known, err := db.Create(context.Background(), storetest.GP("Y99901"), storetest.Opening("Y99901", "svc-a", "first", "second"))
+			switch {
+			case err != nil:
+				t.Errorf("Create: %v", err)
+			case known == nil:
+				created.Add(1)
+			case len(known) != 1:
+				t.Errorf("%d referrals hold the identifiers, want 1", len(known))
+			}
+		})
+	}
+	wg.Wait()
+
+	if got := created.Load(); got != 1 {
+		t.Errorf("%d referrals were created, want 1", got)
+	}
+	if page, _, err := db.Cases(t.Context(), storetest.App("svc-a"), store.CaseFilter{}); err != nil || len(page) != 1 {
+		t.Errorf("%d cases, error %v, want 1", len(page), err)
+	}
+}
+
+func TestIdentifiersOfTwoReferralsAreBothReported(t *testing.T) {
+	t.Parallel()
+	db := open(t)
+	create(t, db, storetest.Opening("Y99901", "svc-a", "1"))
+	create(t, db, storetest.Opening("Y99901", "svc-a", "2"))
+
+	known, err := db.Create(t.Context(), storetest.GP("Y99901"), storetest.Opening("Y99901", "svc-a", "2", "3", "1"))
+
+	if err != nil || len(known) != 2 {
+		t.Errorf("known %d, error %v, want both referrals", len(known), err)
+	}
+	create(t, db, storetest.Opening("Y99901", "svc-a", "3")) // nothing of the refused one was kept
+}
+
+func TestPracticesMayUseEqualIdentifiers(t *testing.T) {
+	t.Parallel()
+	db := open(t)
+	create(t, db, storetest.Opening("Y99901", "svc-a", "1"))
+	create(t, db, storetest.Opening("Y99902", "svc-a", "1"))
+}
+
+func TestOfManyEqualMovesOneIsMade(t *testing.T) {
+	t.Parallel()
+	db := open(t)
+	c := storetest.Opening("Y99901", "svc-a", "1")
+	create(t, db, c)
+	var made atomic.Int32
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			err := db.Update(context.Background(), storetest.App("svc-a"), c.Case.ID, storetest.Accepted)
+			switch {
+			case err == nil:
+				made.Add(1)
+			case !fhir.Is(err, fhir.IssueConflict):
+				t.Errorf("Update: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+
+	if got := made.Load(); got != 1 {
+		t.Errorf("%d moves were made, want 1", got)
+	}
+	events, err := db.CaseEvents(t.Context(), storetest.App("svc-a"), c.Case.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	for _, e := range events {
+		told = append(told, fmt.Sprint(e.Seq, e.From, "->", e.To))
+	}
+	if diff := cmp.Diff([]string{"1->received", "2received->accepted"}, told); diff != "" {
+		t.Errorf("events mismatch (-want +got):\n%s", diff)
+	}
+}
+
+func TestRefusedMoveKeepsNothing(t *testing.T) {
+	t.Parallel()
+	db := open(t)
+	c := storetest.Opening("Y99901", "svc-a", "1")
+	create(t, db, c)
+	refusal := fhir.Errorf(fhir.IssueConflict, "no")
+
+	err := db.Update(t.Context(), storetest.App("svc-a"), c.Case.ID, func(workflow.Current) (workflow.Change, error) { return workflow.Change{}, refusal })
+
+	if err != refusal {
+		t.Errorf("Update = %v, want the refusal itself", err)
+	}
+	if err := db.Update(t.Context(), storetest.App("svc-a"), c.Case.ID, func(cur workflow.Current) (workflow.Change, error) {
+		if cur.Referral.Seq != 1 {
+			t.Errorf("the referral's number is %d after a refused move, want 1", cur.Referral.Seq)
+		}
+		return storetest.Accepted(cur)
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPagesHoldEachCaseOnce(t *testing.T) {
+	t.Parallel()
+	db := open(t)
+	want := map[string]bool{}
+	for i := range 7 {
+		c := storetest.Opening("Y99901", "svc-a", fmt.Sprint(i))
+		create(t, db, c)
+		want[c.Case.ID] = true
+	}
+
+	cursor := ""
+	for pages := 0; ; pages++ {
+		page, next, err := db.Cases(t.Context(), storetest.App("svc-a"), store.CaseFilter{Limit: 3, Cursor: cursor})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range page {
+			if !want[c.ID] {
+				t.Errorf("case %s is listed twice or was never created", c.ID)
+			}
+			delete(want, c.ID)
+		}
+		if cursor = next; next == "" {
+			break
+		}
+		if pages > 3 {
+			t.Fatal("the pages do not end")
+		}
+	}
+	if len(want) > 0 {
+		t.Errorf("%d cases are on no page", len(want))
+	}
+}
+
+func TestStrangeCursorIsRefused(t *testing.T) {
+	t.Parallel()
+	db := open(t)
+	for _, cursor := range []string{"x", "!!!", "eA", "MjAyNi0wMS0wMVQwMDowMDowMFogeA"} {
+		if _, _, err := db.Cases(t.Context(), storetest.App("svc-a"), store.CaseFilter{Cursor: cursor}); !fhir.Is(err, fhir.IssueInvalid) {
+			t.Errorf("cursor %q: %v, want IssueInvalid", cursor, err)
+		}
+	}
+}
+
+func TestSoundDatabasePassesTheCheck(t *testing.T) {
+	t.Parallel()
+	if err := open(t).Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestUnsafeDatabaseIsRefused(t *testing.T) {
+	t.Parallel()
+	for name, sabotage := range map[string]string{
+		"row-level security not forced": `alter table caselink.cases no force row level security`,
+		"row-level security off":        `alter table caselink.versions disable row level security`,
+		"two policies for one role":     `create policy wide on caselink.cases to caselink_gp using (true)`,
+		"view that bypasses":            `create view caselink.all_cases as select * from caselink.cases`,
+		"runtime role owns a table":     `create table caselink.mine (); alter table caselink.mine enable row level security; alter table caselink.mine force row level security; alter table caselink.mine owner to caselink`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			target := storetest.Open(t)
+			db, err := store.Open(t.Context(), store.Config{URL: target.URL})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(db.Close)
+			target.Exec(t, sabotage)
+
+			if err := db.Check(t.Context()); err == nil {
+				t.Error("Check found nothing wrong")
+			}
+		})
+	}
+}
+
+func TestEveryTableHoldsItsPatientsUnderRowLevelSecurity(t *testing.T) {
+	t.Parallel()
+	target := storetest.Open(t)
+	open := storetest.Query[string](t, target, `select relname::text from pg_class c join pg_namespace n on n.oid = relnamespace
+		where nspname = 'caselink' and relkind = 'r' and not (relrowsecurity and relforcerowsecurity)`)
+	if len(open) > 0 {
+		t.Errorf("tables without forced row-level security: %v", open)
+	}
+}
+
+func TestCaseDocumentIsPlainJSON(t *testing.T) {
+	t.Parallel()
+	c := storetest.Opening("Y99901", "svc-a", "1").Case
+	raw, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back cases.Case
+	if err := json.Unmarshal(raw, &back); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(c, back); diff != "" {
+		t.Errorf("case changes on its way through the database (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,160 @@
+package r4
+
+import (
+	"strings"
+	"time"
+)
+
+// precision says how much of a moment was sent.
+type precision uint8
+
+const (
+	yearPrecision precision = iota + 1
+	monthPrecision
+	dayPrecision
+	secondPrecision
+	millisecondPrecision
+	microsecondPrecision
+)
+
+// moment is a date, a dateTime, an instant or a time of day as google/fhir's messages
+// hold it: microseconds since 1970 (since midnight for a time), what was sent as zone
+// and how precise it was. Digits beyond microseconds are cut; the bytes keep them.
+type moment struct {
+	us        int64
+	zone      string // Z, +01:00; UTC for a date without a time
+	precision precision
+}
+
+// parseMoment reads text as a value of type p.
+func parseMoment(p primitive, text string) (m moment, ok bool) {
+	if p == timeType {
+		clock, precision, rest, ok := cutClock(text)
+		return moment{us: clock.Microseconds(), precision: precision}, ok && rest == ""
+	}
+	day, precision, rest, ok := cutDay(text)
+	m = moment{us: day.UnixMicro(), zone: "UTC", precision: precision}
+	if !ok {
+		return m, false
+	}
+	if rest == "" {
+		return m, p != instantType
+	}
+	if p == dateType || precision != dayPrecision || rest[0] != 'T' {
+		return m, false
+	}
+	clock, precision, zone, ok := cutClock(rest[1:])
+	offset, known := parseZone(zone)
+	return moment{us: m.us + (clock - offset).Microseconds(), zone: zone, precision: precision}, ok && known
+}
+
+// cutDay reads YYYY, YYYY-MM or YYYY-MM-DD, which must be a day of the calendar.
+func cutDay(s string) (day time.Time, p precision, rest string, ok bool) {
+	year, s, ok := number(s, 4)
+	if !ok || year == 0 {
+		return day, 0, s, false
+	}
+	month, date, p := 1, 1, yearPrecision
+	if r, dash := strings.CutPrefix(s, "-"); dash {
+		if month, s, ok = number(r, 2); !ok || month < 1 || month > 12 {
+			return day, 0, s, false
+		}
+		p = monthPrecision
+		if r, dash = strings.CutPrefix(s, "-"); dash {
+			if date, s, ok = number(r, 2); !ok || date < 1 {
+				return day, 0, s, false
+			}
+			p = dayPrecision
+		}
+	}
+	day = time.Date(year, time.Month(month), date, 0, 0, 0, 0, time.UTC)
+	return day, p, s, day.Day() == date
+}
+
+// cutClock reads hh:mm:ss with any fraction. A leap second is the second after it.
+func cutClock(s string) (clock time.Duration, p precision, rest string, ok bool) {
+	h, s, ok1 := number(s, 2)
+	s, colon1 := strings.CutPrefix(s, ":")
+	m, s, ok2 := number(s, 2)
+	s, colon2 := strings.CutPrefix(s, ":")
+	sec, s, ok3 := number(s, 2)
+	ok = ok1 && ok2 && ok3 && colon1 && colon2 && h < 24 && m < 60 && sec <= 60
+	clock = time.Duration(h)*time.Hour + time.Duration(m)*time.Minute + time.Duration(sec)*time.Second
+	fraction, point := strings.CutPrefix(s, ".")
+	if !point {
+		return clock, secondPrecision, s, ok
+	}
+	n := 0
+	for unit := 100 * time.Millisecond; n < len(fraction) && isDigit(fraction[n]); n++ {
+		clock += time.Duration(fraction[n]-'0') * unit / time.Microsecond * time.Microsecond
+		unit /= 10
+	}
+	p = millisecondPrecision
+	if n > 3 {
+		p = microsecondPrecision
+	}
+	return clock, p, fraction[n:], ok && n > 0
+}
+
+// parseZone reads Z or an offset of at most 14 hours.
+func parseZone(s string) (offset time.Duration, ok bool) {
+	if s == "Z" {
+		return 0, true
+	}
+	if len(s) != 6 || s[0] != '+' && s[0] != '-' || s[3] != ':' {
+		return 0, false
+	}
+	h, _, ok1 := number(s[1:3], 2)
+	m, _, ok2 := number(s[4:], 2)
+	offset = time.Duration(h)*time.Hour + time.Duration(m)*time.Minute
+	if s[0] == '-' {
+		offset = -offset
+	}
+	return offset, ok1 && ok2 && m < 60 && offset.Abs() <= 14*time.Hour
+}
+
+// number reads exactly the digits asked for.
+func number(s string, digits int) (n int, rest string, ok bool) {
+	if len(s) < digits {
+		return 0, s, false
+	}
+	for i := range digits {
+		if !isDigit(s[i]) {
+			return 0, s, false
+		}
+		n = n*10 + int(s[i]-'0')
+	}
+	return n, s[digits:], true
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+// append writes the moment as a value of type p.
+func (m moment) append(b []byte, p primitive) ([]byte, bool) {
+	layouts := [...]string{
+		yearPrecision: "2006", monthPrecision: "2006-01", dayPrecision: "2006-01-02", secondPrecision: "15:04:05",
+		millisecondPrecision: "15:04:05.000", microsecondPrecision: "15:04:05.000000",
+	}
+	if m.precision == 0 || int(m.precision) >= len(layouts) {
+		return b, false
+	}
+	layout := layouts[m.precision]
+	at := time.UnixMicro(m.us).UTC()
+	switch {
+	case p == timeType:
+		return at.AppendFormat(b, layout), m.precision >= secondPrecision
+	case m.precision < secondPrecision:
+		if m.zone != "" && m.zone != "UTC" && m.zone != "Z" {
+			offset, ok := parseZone(m.zone)
+			return at.Add(offset).AppendFormat(b, layout), ok
+		}
+		return at.AppendFormat(b, layout), true
+	}
+	zone := m.zone
+	if zone == "" || zone == "UTC" {
+		zone = "Z"
+	}
+	offset, ok := parseZone(zone)
+	b = at.Add(offset).AppendFormat(b, "2006-01-02T"+layout)
+	return append(b, zone...), ok
+}

@@ -1,0 +1,137 @@
+// Package validate says whether a resource keeps the rules of FHIR R4 that its types
+// alone cannot express: the invariants of the specification, the narrative, contained
+// resources, Bundles, and the required bindings that are no enumeration.
+//
+// Names, cardinalities, formats and references are checked before, while package r4
+// reads the bytes; this package walks the tree that it has built, once.
+package validate
+
+import (
+	"slices"
+
+	"caselink.example/fhir"
+	"caselink.example/fhir/r4"
+)
+
+// maxFaults bounds how many faults, and how many warnings, one resource can make us
+// write; an OperationOutcome shows fewer.
+const maxFaults = 2 * fhir.MaxIssues
+
+// Validate reports every rule of FHIR R4 that the resource breaks, each at its FHIRPath
+// with the key that the specification prints; the warnings come last. A Warning is no
+// reason to refuse; a valid resource without narrative has one (dom-6).
+func Validate(r r4.Resource) fhir.Errors {
+	w := walk{}
+	w.element(r.Root, nil)
+	return append(w.faults, w.warnings...)
+}
+
+// Check reads one resource from JSON and validates it: the one verdict that intake,
+// $validate and the verb validate all give. It reports what the types refuse together
+// with what the rules refuse. The resource is the zero value when the types refuse it.
+func Check(raw []byte) (r4.Resource, fhir.Errors) {
+	return check(raw, r4.Unmarshal, r4.Inspect)
+}
+
+// CheckXML is Check for XML.
+func CheckXML(raw []byte) (r4.Resource, fhir.Errors) {
+	return check(raw, r4.UnmarshalXML, r4.InspectXML)
+}
+
+func check(raw []byte, unmarshal func([]byte) (r4.Resource, error), inspect func([]byte) (r4.Node, fhir.Errors)) (r4.Resource, fhir.Errors) {
+	r, err := unmarshal(raw)
+	if err == nil {
+		return r, Validate(r)
+	}
+	root, faults := inspect(raw)
+	for _, e := range Validate(r4.Resource{Root: root}) {
+		told := func(f *fhir.Error) bool { return f.Rule == e.Rule && f.Expression == e.Expression }
+		if !slices.ContainsFunc(faults, told) {
+			faults = append(faults, e)
+		}
+	}
+	return r4.Resource{}, faults
+}
+
+// walk visits each element of a resource once.
+type walk struct {
+	faults   fhir.Errors
+	warnings fhir.Errors
+	local    *locals       // the contained resources of the resource that is being walked
+	around   *surroundings // nil outside a Bundle
+}
+
+// element checks n by the rules of its type and by those of its place. place is nil
+// where the specification adds none.
+func (w *walk) element(n r4.Node, place *shape) {
+	own := shapes()[n.Type()]
+	w.apply(own, n)
+	w.apply(place, n)
+	if n.IsResource() {
+		w.resource(n, own)
+		return
+	}
+	w.point(n)
+	w.children(n, own, place)
+}
+
+func (w *walk) children(n r4.Node, own, place *shape) {
+	for child := range n.Children() {
+		w.element(child, own.child(child, place))
+	}
+}
+
+// resource walks a resource with what its fragments and its Bundle mean to it.
+func (w *walk) resource(n r4.Node, own *shape) {
+	w.apply(anyResource, n)
+	switch n.Type() {
+	case "Bundle", "Parameters", "Binary":
+	default:
+		w.apply(domainResource, n)
+	}
+	if isContained(n) {
+		w.local.enter(n)
+		w.apply(containedResource, n)
+		w.children(n, own, nil)
+		w.local.leave()
+		return
+	}
+	outer := *w
+	w.local = &locals{}
+	if n.Type() == "Bundle" {
+		w.around = surroundingsOf(n, w.around)
+	}
+	w.children(n, own, nil)
+	for _, c := range w.local.unreferenced() {
+		w.report(&dom3, c)
+	}
+	w.local, w.around = outer.local, outer.around
+}
+
+func (w *walk) apply(s *shape, n r4.Node) {
+	if s == nil {
+		return
+	}
+	for i := range s.rules {
+		switch r := &s.rules[i]; {
+		case r.broken != nil:
+			for _, at := range r.broken(n) {
+				w.report(r, at)
+			}
+		case !r.holds(n):
+			w.report(r, n)
+		}
+	}
+}
+
+func (w *walk) report(r *rule, at r4.Node) {
+	to := &w.faults
+	if r.warning {
+		to = &w.warnings
+	}
+	if len(*to) < maxFaults {
+		e := fhir.Errorf(r.code, "%s", r.right).At(at.Path()).Breaks(r.key)
+		e.Warning = r.warning
+		*to = append(*to, e)
+	}
+}

@@ -1,0 +1,70 @@
+package workflow
+
+import (
+	"time"
+
+	srpb "github.com/google/fhir/go/proto/google/fhir/proto/r4/core/resources/service_request_go_proto"
+
+	"caselink.example/fhir"
+	"caselink.example/fhir/r4"
+	"caselink.example/mapping/cases"
+	"caselink.example/mapping/referral"
+)
+
+// Mapped is the case that a referral would become, and what becomes of each element.
+type Mapped struct {
+	cases.Case
+	Trace []referral.Step `json:"trace"`
+}
+
+// Map says what a referral would mean if it came now, and keeps nothing. The case has
+// no id, practice or service: those come with a receipt. The faults are those that
+// Receive would tell, warnings too; the trace of a referral that is refused says where.
+func Map(raw []byte, format fhir.Format, now time.Time) (Mapped, fhir.Errors) {
+	_, ref, faults, err := read(raw, format)
+	if err != nil {
+		faults = append(faults, fhir.ErrorsOf(err)...)
+	}
+	return mapped(begun(ref.Case, now), ref), faults
+}
+
+// Map is the function Map for a referral of the scope's practice: with its practice,
+// and the service that would work it.
+func (f *Flow) Map(scope fhir.Scope, raw []byte, format fhir.Format) (Mapped, error) {
+	practice, ok := f.Directory.Practice(scope.Holder)
+	if !ok {
+		return Mapped{}, UnknownPractice()
+	}
+	_, ref, _, err := read(raw, format)
+	if err != nil {
+		return Mapped{}, err
+	}
+	return mapped(f.opened(ref, practice, f.Now().UTC().Truncate(time.Microsecond)), ref), nil
+}
+
+func mapped(c cases.Case, ref referral.Referral) Mapped {
+	m := Mapped{Case: c, Trace: ref.Trace()}
+	if m.Trace == nil {
+		m.Trace = []referral.Step{}
+	}
+	return m
+}
+
+// Trace says what became of each element of a stored ServiceRequest as it was
+// received: the id and the stamps that a server adds are left out.
+func Trace(stored []byte) ([]referral.Step, error) {
+	r, err := r4.UnmarshalType(stored, "ServiceRequest")
+	if err != nil {
+		return nil, err
+	}
+	request := r.Proto.(*srpb.ServiceRequest) // UnmarshalType says so
+	request.Id = nil
+	if meta := request.GetMeta(); meta != nil {
+		meta.VersionId, meta.LastUpdated = nil, nil
+	}
+	ref, err := referral.FromFHIR(r)
+	if err != nil {
+		return nil, err
+	}
+	return ref.Trace(), nil
+}

@@ -1,0 +1,249 @@
+package workflow
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"caselink.example/fhir"
+	"caselink.example/fhir/r4"
+	"caselink.example/mapping/cases"
+	"caselink.example/mapping/outcome"
+	"caselink.example/mapping/referral"
+	"caselink.example/mapping/status"
+)
+
+// Flow is the steps over their parts. All fields are needed.
+type Flow struct {
+	Store     Store
+	Directory Directory
+	Base      string // absolute URL of the FHIR API, without a slash at the end
+	Now       func() time.Time
+	NewID     func() string // a fresh UUID
+	Wake      func()        // tells delivery that something is owed
+}
+
+// Incoming is a referral as it arrived.
+type Incoming struct {
+	Original    Message
+	Format      fhir.Format
+	IfNoneExist string // the header's search criteria; "" for none
+	NamedByID   bool   // the sender chose the X-Request-Id itself
+}
+
+// Receipt says what became of an incoming referral.
+type Receipt struct {
+	Created  bool        // false: it was here already, with the same content
+	Stored   fhir.Stored // the ServiceRequest as a read returns it
+	Warnings fhir.Errors // what the sender should look at
+}
+
+// Receive takes a referral in: it becomes a case, or it was here already, or it is
+// refused with every fault. When it returns a Receipt, all of it is committed.
+func (f *Flow) Receive(ctx context.Context, scope fhir.Scope, in Incoming) (Receipt, error) {
+	change, warnings, err := f.Received(scope, in)
+	if err != nil {
+		return Receipt{}, err
+	}
+	known, err := f.Store.Create(ctx, scope, change)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if known != nil {
+		return f.again(ctx, scope, known, change.Opening.Digest)
+	}
+	f.Wake()
+	return Receipt{Created: true, Stored: change.Resources[0], Warnings: warnings}, nil
+}
+
+// again answers a referral whose identity is taken: equal content is the same
+// referral, for ever; other content needs a person or a PUT.
+func (f *Flow) again(ctx context.Context, scope fhir.Scope, known []Known, digest [32]byte) (Receipt, error) {
+	if len(known) != 1 {
+		return Receipt{}, fhir.Errorf(fhir.IssueDuplicate, "its identifiers belong to %d different referrals: send the identifiers of one", len(known)).At("ServiceRequest.identifier")
+	}
+	k := known[0]
+	if k.Digest != digest {
+		return Receipt{}, taken(f.Base+"/ServiceRequest/"+k.ID, k.Status)
+	}
+	stored, err := f.Store.Read(ctx, scope, "ServiceRequest", k.ID, Audit{
+		At: f.Now(), Action: "R", Holder: scope.Holder, ResourceType: "ServiceRequest", ResourceID: k.ID, Referral: k.ID,
+	})
+	return Receipt{Stored: stored}, err
+}
+
+// TakenError refuses a referral whose identity belongs to one with other content.
+type TakenError struct {
+	Location string // absolute URL of that one
+	refusal  *fhir.Error
+}
+
+func (e *TakenError) Error() string { return e.refusal.Error() }
+
+func (e *TakenError) Unwrap() error { return e.refusal }
+
+func taken(location string, state cases.State) error {
+	advice := "to amend that referral, PUT to it with If-Match"
+	if state.Terminal() {
+		advice = "that one has ended: for a new referral send a new identifier, and name this one in replaces"
+	}
+	refusal := fhir.Errorf(fhir.IssueDuplicate, "this identity belongs to %s, which has other content; %s", location, advice)
+	return &TakenError{Location: location, refusal: refusal.At("ServiceRequest.identifier")}
+}
+
+// UnknownPractice refuses a caller whose organisation is not one of the practices.
+func UnknownPractice() error {
+	return fhir.Errorf(fhir.IssueForbidden, "the token's organisation is not a practice that this service knows: ask the operator to add it")
+}
+
+// Received decides what a referral becomes, and what its sender should look at. It
+// reads nothing but its arguments, the directory, the clock and fresh ids, and keeps
+// nothing. A referral that is refused is told every fault.
+func (f *Flow) Received(scope fhir.Scope, in Incoming) (Change, fhir.Errors, error) {
+	practice, ok := f.Directory.Practice(scope.Holder)
+	if !ok {
+		return Change{}, nil, UnknownPractice()
+	}
+	r, ref, warnings, err := read(in.Original.Body, in.Format)
+	if err != nil && r.Type != "ServiceRequest" {
+		return Change{}, nil, err
+	}
+	identities, idErr := identities(ref.Identifiers, in, scope)
+	if err := join(err, idErr); err != nil {
+		return Change{}, nil, err
+	}
+	change, err := f.opening(scope, practice, r, ref, identities, in.Original)
+	return change, warnings, err
+}
+
+// read is what the bytes of a referral mean, and what its sender should look at. The
+// error has every fault. The resource is the zero value when it is not sound FHIR.
+func read(raw []byte, format fhir.Format) (r4.Resource, referral.Referral, fhir.Errors, error) {
+	r, faults := sound(raw, format, func(root r4.Node) bool { return root.Type() == "ServiceRequest" })
+	if refused := refusals(faults); len(refused) > 0 {
+		return r4.Resource{}, referral.Referral{}, nil, refused
+	}
+	ref, err := referral.FromFHIR(r)
+	return r, ref, append(faults, ref.Warnings...), err
+}
+
+// opening is the first Change of a referral.
+func (f *Flow) opening(scope fhir.Scope, practice Practice, r r4.Resource, ref referral.Referral, identities []Identity, original Message) (Change, error) {
+	now, id := f.Now().UTC().Truncate(time.Microsecond), f.NewID()
+	stored, err := stamped("ServiceRequest", r.JSON, fhir.Meta{ID: id, Version: 1, LastUpdated: now})
+	if err != nil {
+		return Change{}, err
+	}
+	c := f.opened(ref, practice, now)
+	c.ID, c.Referral.ID = f.NewID(), id
+	root := Referral{Holder: scope.Holder, ID: id, Practice: practice.ODS, Seq: 1, CorrelationID: conversation(scope.Caller)}
+	if c.Service != nil {
+		root.Service = c.Service.ID
+	}
+	change := Change{
+		Referral:  root,
+		Opening:   &Opening{Identities: identities, Digest: r4.Digest(r.JSON), Original: original},
+		Resources: []fhir.Stored{stored},
+		Case:      c,
+		Event:     Event{Seq: 1, Kind: EventReceived, To: c.Status, Actor: cases.Actor{Name: practice.Name, Organisation: practice.ODS}, OccurredAt: now},
+		Audit:     Audit{At: now, Action: "C", Holder: scope.Holder, Service: root.Service, ResourceType: "ServiceRequest", ResourceID: id, Referral: id},
+	}
+	return f.withTask(change, fhir.Meta{ID: f.NewID()}, practice.Destinations)
+}
+
+// conversation is what write-backs repeat as X-Correlation-Id: the sender's own, or
+// the id of the request that began it.
+func conversation(c fhir.Caller) string { return cmp.Or(c.CorrelationID, c.RequestID) }
+
+// opened is the case but for its ids: whose it is, and whether a service can begin.
+func (f *Flow) opened(ref referral.Referral, practice Practice, now time.Time) cases.Case {
+	c := begun(ref.Case, now)
+	c.Referral.Practice = &practice.ODS
+	if service, ok := f.serviceFor(ref, practice); ok {
+		c.Service = &cases.Party{ID: service.ID, Name: service.Name}
+		return c
+	}
+	c.Queries = append(c.Queries, "Which social prescribing service is this for? Name one in performer, or give the practice a default service.")
+	c.Status = cases.NeedsInformation
+	return c
+}
+
+// begun is a case whose life begins now.
+func begun(c cases.Case, now time.Time) cases.Case {
+	c.Version, c.Outcomes = 1, []cases.Outcome{}
+	c.ReceivedAt, c.UpdatedAt, c.StatusSince, c.Clocks.Received = now, now, now, now
+	return c
+}
+
+// serviceFor is the service that the referral names, else the practice's own. A name
+// that nobody knows is a question for a person, not a reason to take another service.
+func (f *Flow) serviceFor(ref referral.Referral, practice Practice) (Service, bool) {
+	for _, id := range ref.Performers {
+		if s, ok := f.Directory.ServiceBy(id); ok {
+			return s, true
+		}
+	}
+	if len(ref.Performers) > 0 {
+		return Service{}, false
+	}
+	return f.Directory.Service(practice.DefaultService)
+}
+
+// withTask adds to a Change the version of the Task that tells the practice about
+// it, and what each destination is owed of the Change.
+func (f *Flow) withTask(c Change, last fhir.Meta, destinations []string) (Change, error) {
+	eventID := cases.EventID(c.Referral.ID, c.Event.Seq)
+	task, sendable := status.Task(status.Input{
+		Case: c.Case, ID: last.ID, EventID: eventID, Seq: c.Event.Seq, At: c.Event.OccurredAt, Base: f.Base, Outputs: outputs(c.Case, f.Base),
+		CodedOnly: c.Case.Consent.ToShareBack == "coded-only",
+	})
+	raw, err := r4.Marshal(task)
+	if err != nil {
+		return Change{}, err
+	}
+	stored, err := stamped("Task", raw, fhir.Meta{ID: last.ID, Version: last.Version + 1, LastUpdated: c.Event.OccurredAt})
+	if err != nil {
+		return Change{}, err
+	}
+	c.Resources = append(c.Resources, stored)
+	parked := ""
+	if !sendable {
+		parked = noSubject
+	}
+	for _, d := range destinations {
+		c.Owed = append(c.Owed, owed(d, eventID, stored, parked))
+	}
+	return c, nil
+}
+
+// outputs are the scores that the case has produced so far.
+func outputs(c cases.Case, base string) []status.Output {
+	var out []status.Output
+	for _, o := range c.Outcomes {
+		for _, obs := range outcome.Observations(outcome.Input{Case: c, Outcome: o, Issued: o.RecordedAt, Base: base}) {
+			id := obs.GetIdentifier()[0]
+			out = append(out, status.Output{
+				ObservationID: obs.GetId().GetValue(), Instrument: o.Instrument,
+				Identifier: fhir.Identifier{System: id.GetSystem().GetValue(), Value: id.GetValue().GetValue()},
+			})
+		}
+	}
+	return out
+}
+
+// noSubject is why an item waits for a person: a guess could reach another record.
+const noSubject = "no identifier of the person that the GP system could resolve"
+
+func owed(destination, eventID string, v fhir.Stored, parked string) Owed {
+	return Owed{
+		Destination: destination, EventID: eventID, ResourceType: v.Type, ResourceID: v.ID, Version: v.Version, Parked: parked,
+		RequestID: uuid.NewSHA1(uuid.MustParse(eventID), []byte(destination+"/"+v.Type+"/"+v.ID)).String(),
+	}
+}
+
+func stamped(resourceType string, raw []byte, m fhir.Meta) (fhir.Stored, error) {
+	b, err := r4.Stamp(raw, m)
+	return fhir.Stored{Type: resourceType, Meta: m, JSON: b}, err
+}
