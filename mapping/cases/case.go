@@ -21,7 +21,7 @@ type Case struct {
 	StatusReason *Reason   `json:"statusReason,omitempty"` // why the last move was made
 	StatusSince  time.Time `json:"statusSince"`
 	Service      *Party    `json:"service"` // who works it; null while no service is known
-	Referral     Referral  `json:"referral"`
+	Referral     Origin    `json:"referral"`
 	ReceivedAt   time.Time `json:"receivedAt"`
 	UpdatedAt    time.Time `json:"updatedAt"`
 	Priority     string    `json:"priority"` // routine, urgent, asap, stat
@@ -40,8 +40,8 @@ type Case struct {
 	Queries      []string  `json:"queries,omitempty"`  // why the case needs information
 }
 
-// Referral is where the case comes from.
-type Referral struct {
+// Origin is where the case comes from.
+type Origin struct {
 	ID            string            `json:"id"`       // of the ServiceRequest
 	Practice      *string           `json:"practice"` // ODS code; null when no practice is known
 	Identifiers   []fhir.Identifier `json:"identifiers,omitempty"`

@@ -35,7 +35,7 @@ func (p Patient) Reference() *dtpb.Reference {
 
 // Reference leads to the referral: by its URL under base, the absolute URL of
 // Caselink's FHIR API, and by the sender's own identifier.
-func (r Referral) Reference(base string) *dtpb.Reference {
+func (r Origin) Reference(base string) *dtpb.Reference {
 	ref := &dtpb.Reference{
 		Reference: &dtpb.Reference_Uri{Uri: &dtpb.String{Value: base + "/ServiceRequest/" + r.ID}},
 		Type:      &dtpb.Uri{Value: "ServiceRequest"},

@@ -178,7 +178,7 @@ func input(instrument string) outcome.Input {
 		Base: "https://caselink.example/FHIR/R4", Issued: answered.Add(time.Minute),
 		Case: cases.Case{
 			ID: "case-1", Patient: cases.Patient{NHSNumber: "9990000018", Name: "Ann Example"},
-			Referral: cases.Referral{ID: "sr-1", Identifiers: []fhir.Identifier{{System: "https://gp.example/Id/referral", Value: "R1"}}},
+			Referral: cases.Origin{ID: "sr-1", Identifiers: []fhir.Identifier{{System: "https://gp.example/Id/referral", Value: "R1"}}},
 		},
 		Outcome: cases.Outcome{
 			ID: "0f5c8a3e-58a5-4d9c-9b43-6b6e8dfb2f11", Version: 1, Instrument: instrument, Point: "baseline", AnsweredAt: answered,

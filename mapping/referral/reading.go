@@ -22,7 +22,7 @@ type reading struct {
 	held       []held
 	claims     []claim
 	faults     []fault
-	out        Referral
+	out        Reading
 }
 
 // held is a resource beside the ServiceRequest: contained in it or linked to it.

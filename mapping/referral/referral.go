@@ -18,8 +18,8 @@ import (
 	"caselink.example/mapping/cases"
 )
 
-// Referral is what a ServiceRequest means.
-type Referral struct {
+// Reading is what a ServiceRequest means.
+type Reading struct {
 	// Case is as it begins, but for what only the receiver knows: ids, version,
 	// times, practice and service. A case with Queries is needs-information.
 	Case        cases.Case
@@ -41,10 +41,10 @@ type Linked struct {
 // FromFHIR reads a ServiceRequest with the resources that it contains and those that
 // are linked. The error is an fhir.Errors with every fault of the referral; the
 // Referral then holds what could be read, for its Trace.
-func FromFHIR(r r4.Resource, linked ...Linked) (Referral, error) {
+func FromFHIR(r r4.Resource, linked ...Linked) (Reading, error) {
 	request, ok := r.Proto.(*srpb.ServiceRequest)
 	if !ok {
-		return Referral{}, fhir.Errorf(fhir.IssueInvalid, "a referral is a ServiceRequest, not a %s", r.Type).At(r.Type)
+		return Reading{}, fhir.Errorf(fhir.IssueInvalid, "a referral is a ServiceRequest, not a %s", r.Type).At(r.Type)
 	}
 	in := &reading{request: request, claims: make([]claim, 0, 96)}
 	in.unmodified = neverModified(r.JSON) && !slices.ContainsFunc(linked, func(l Linked) bool { return !neverModified(l.Resource.JSON) })
@@ -62,7 +62,7 @@ func FromFHIR(r r4.Resource, linked ...Linked) (Referral, error) {
 }
 
 // finish names the place of every fault and settles how the case begins.
-func (r *reading) finish() (Referral, error) {
+func (r *reading) finish() (Reading, error) {
 	c := &r.out.Case
 	if len(c.Needs) == 0 {
 		c.Needs = []cases.Need{{Category: unspecified}}

@@ -30,7 +30,7 @@ type understood struct {
 	Trace       []string          `json:"trace"`
 }
 
-func (u *understood) read(ref referral.Referral, err error) {
+func (u *understood) read(ref referral.Reading, err error) {
 	u.Case, u.Identifiers, u.Performers = ref.Case, ref.Identifiers, ref.Performers
 	u.Registered, u.Requester = string(ref.Registered), string(ref.Requester)
 	if err != nil {

@@ -394,7 +394,7 @@ func TestOnlyAServiceRequestIsAReferral(t *testing.T) {
 	if !fhir.Is(err, fhir.IssueInvalid) {
 		t.Errorf("%v; want it invalid", err)
 	}
-	if (referral.Referral{}).Trace() != nil {
+	if (referral.Reading{}).Trace() != nil {
 		t.Error("a referral that was never read has a trace")
 	}
 }

@@ -31,7 +31,7 @@ type Step struct {
 }
 
 // Trace accounts for every element that arrived, in the order of the specification.
-func (r Referral) Trace() []Step {
+func (r Reading) Trace() []Step {
 	if r.reading == nil {
 		return nil
 	}

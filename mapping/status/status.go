@@ -161,7 +161,7 @@ func reason(c cases.Case, codedOnly bool) *dtpb.CodeableConcept {
 	return r4.Concept(text, codings...)
 }
 
-func requester(r cases.Referral) *dtpb.Reference {
+func requester(r cases.Origin) *dtpb.Reference {
 	if r.Practice == nil {
 		return nil
 	}

@@ -24,7 +24,7 @@ func input() status.Input {
 		Case: cases.Case{
 			ID: "case-1", Status: cases.Received, ReceivedAt: morning, Priority: "urgent",
 			Service: &cases.Party{ID: "north-link", Name: "North Link Workers"},
-			Referral: cases.Referral{
+			Referral: cases.Origin{
 				ID: "sr-1", Practice: &practice, Identifiers: []fhir.Identifier{{System: "https://gp.example/Id/referral", Value: "R1"}},
 				GroupID: &fhir.Identifier{System: "https://gp.example/Id/group", Value: "G1"},
 			},
@@ -188,7 +188,7 @@ func TestPersonIsNamedAsThePracticeKnowsThem(t *testing.T) {
 func TestPartiesThatAreNotKnownAreNotInvented(t *testing.T) {
 	t.Parallel()
 	in := input()
-	in.Case.Referral = cases.Referral{ID: "sr-1"}
+	in.Case.Referral = cases.Origin{ID: "sr-1"}
 	in.Case.Service = nil
 	in.Case.Patient = cases.Patient{}
 

@@ -148,7 +148,7 @@ func (f *Flow) next(cur Current, c cases.Case, e Event) Change {
 }
 
 // destinations are where the practice of a referral is written to.
-func (f *Flow) destinations(r Referral) []string {
+func (f *Flow) destinations(r Root) []string {
 	p, _ := f.Directory.Practice(r.Practice)
 	return p.Destinations
 }

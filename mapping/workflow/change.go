@@ -13,7 +13,7 @@ import (
 
 // Change is one decision about one referral. The store commits all of it or nothing.
 type Change struct {
-	Referral  Referral
+	Referral  Root
 	Opening   *Opening      // set by the Change that creates the referral
 	Resources []fhir.Stored // new versions
 	Case      cases.Case
@@ -22,8 +22,8 @@ type Change struct {
 	Audit     Audit
 }
 
-// Referral is the root that every other row of a referral belongs to.
-type Referral struct {
+// Root is the root that every other row of a referral belongs to.
+type Root struct {
 	Holder        string // ODS code of the organisation that sent it: never changes
 	ID            string // of the ServiceRequest
 	Service       string // id of the service that works it; "" while none is known
@@ -36,7 +36,7 @@ type Referral struct {
 type Opening struct {
 	Identities []Identity
 	Digest     [32]byte // of the resource as first received: see fhir.Digest
-	Original   Message
+	Original   Original
 }
 
 // Identity is one way in which the sender names a referral. Within a holder it
@@ -54,8 +54,8 @@ const (
 	IdentityRequest    = "request"       // X-Request-Id
 )
 
-// Message is what arrived, byte for byte.
-type Message struct {
+// Original is what arrived, byte for byte.
+type Original struct {
 	MediaType string
 	Body      []byte
 }
@@ -111,7 +111,7 @@ type Known struct {
 
 // Current is what is known of a referral while its row is locked.
 type Current struct {
-	Referral Referral
+	Referral Root
 	Case     cases.Case
 	Task     fhir.Meta // latest version of the referral's Task
 }

@@ -25,7 +25,7 @@ func Map(raw []byte, format fhir.Format, now time.Time) (Mapped, fhir.Errors) {
 	if err != nil {
 		faults = append(faults, fhir.ErrorsOf(err)...)
 	}
-	return mapped(begun(ref.Case, now), ref), faults
+	return mapped(newCase(ref.Case, now), ref), faults
 }
 
 // Map is the function Map for a referral of the scope's practice: with its practice,
@@ -39,10 +39,10 @@ func (f *Flow) Map(scope fhir.Scope, raw []byte, format fhir.Format) (Mapped, er
 	if err != nil {
 		return Mapped{}, err
 	}
-	return mapped(f.opened(ref, practice, f.Now().UTC().Truncate(time.Microsecond)), ref), nil
+	return mapped(f.withService(ref, practice, f.Now().UTC().Truncate(time.Microsecond)), ref), nil
 }
 
-func mapped(c cases.Case, ref referral.Referral) Mapped {
+func mapped(c cases.Case, ref referral.Reading) Mapped {
 	m := Mapped{Case: c, Trace: ref.Trace()}
 	if m.Trace == nil {
 		m.Trace = []referral.Step{}

@@ -27,7 +27,7 @@ type Flow struct {
 
 // Incoming is a referral as it arrived.
 type Incoming struct {
-	Original    Message
+	Original    Original
 	Format      fhir.Format
 	IfNoneExist string // the header's search criteria; "" for none
 	NamedByID   bool   // the sender chose the X-Request-Id itself
@@ -52,21 +52,21 @@ func (f *Flow) Receive(ctx context.Context, scope fhir.Scope, in Incoming) (Rece
 		return Receipt{}, err
 	}
 	if known != nil {
-		return f.again(ctx, scope, known, change.Opening.Digest)
+		return f.repeat(ctx, scope, known, change.Opening.Digest)
 	}
 	f.Wake()
 	return Receipt{Created: true, Stored: change.Resources[0], Warnings: warnings}, nil
 }
 
-// again answers a referral whose identity is taken: equal content is the same
+// repeat answers a referral whose identity is taken: equal content is the same
 // referral, for ever; other content needs a person or a PUT.
-func (f *Flow) again(ctx context.Context, scope fhir.Scope, known []Known, digest [32]byte) (Receipt, error) {
+func (f *Flow) repeat(ctx context.Context, scope fhir.Scope, known []Known, digest [32]byte) (Receipt, error) {
 	if len(known) != 1 {
 		return Receipt{}, fhir.Errorf(fhir.IssueDuplicate, "its identifiers belong to %d different referrals: send the identifiers of one", len(known)).At("ServiceRequest.identifier")
 	}
 	k := known[0]
 	if k.Digest != digest {
-		return Receipt{}, taken(f.Base+"/ServiceRequest/"+k.ID, k.Status)
+		return Receipt{}, duplicate(f.Base+"/ServiceRequest/"+k.ID, k.Status)
 	}
 	stored, err := f.Store.Read(ctx, scope, "ServiceRequest", k.ID, Audit{
 		At: f.Now(), Action: "R", Holder: scope.Holder, ResourceType: "ServiceRequest", ResourceID: k.ID, Referral: k.ID,
@@ -84,7 +84,7 @@ func (e *TakenError) Error() string { return e.refusal.Error() }
 
 func (e *TakenError) Unwrap() error { return e.refusal }
 
-func taken(location string, state cases.State) error {
+func duplicate(location string, state cases.State) error {
 	advice := "to amend that referral, PUT to it with If-Match"
 	if state.Terminal() {
 		advice = "that one has ended: for a new referral send a new identifier, and name this one in replaces"
@@ -114,31 +114,31 @@ func (f *Flow) Received(scope fhir.Scope, in Incoming) (Change, fhir.Errors, err
 	if err := join(err, idErr); err != nil {
 		return Change{}, nil, err
 	}
-	change, err := f.opening(scope, practice, r, ref, identities, in.Original)
+	change, err := f.firstChange(scope, practice, r, ref, identities, in.Original)
 	return change, warnings, err
 }
 
 // read is what the bytes of a referral mean, and what its sender should look at. The
 // error has every fault. The resource is the zero value when it is not sound FHIR.
-func read(raw []byte, format fhir.Format) (r4.Resource, referral.Referral, fhir.Errors, error) {
+func read(raw []byte, format fhir.Format) (r4.Resource, referral.Reading, fhir.Errors, error) {
 	r, faults := sound(raw, format, func(root r4.Node) bool { return root.Type() == "ServiceRequest" })
 	if refused := refusals(faults); len(refused) > 0 {
-		return r4.Resource{}, referral.Referral{}, nil, refused
+		return r4.Resource{}, referral.Reading{}, nil, refused
 	}
 	ref, err := referral.FromFHIR(r)
 	return r, ref, append(faults, ref.Warnings...), err
 }
 
-// opening is the first Change of a referral.
-func (f *Flow) opening(scope fhir.Scope, practice Practice, r r4.Resource, ref referral.Referral, identities []Identity, original Message) (Change, error) {
+// firstChange is the first Change of a referral.
+func (f *Flow) firstChange(scope fhir.Scope, practice Practice, r r4.Resource, ref referral.Reading, identities []Identity, original Original) (Change, error) {
 	now, id := f.Now().UTC().Truncate(time.Microsecond), f.NewID()
 	stored, err := stamped("ServiceRequest", r.JSON, fhir.Meta{ID: id, Version: 1, LastUpdated: now})
 	if err != nil {
 		return Change{}, err
 	}
-	c := f.opened(ref, practice, now)
+	c := f.withService(ref, practice, now)
 	c.ID, c.Referral.ID = f.NewID(), id
-	root := Referral{Holder: scope.Holder, ID: id, Practice: practice.ODS, Seq: 1, CorrelationID: conversation(scope.Caller)}
+	root := Root{Holder: scope.Holder, ID: id, Practice: practice.ODS, Seq: 1, CorrelationID: correlationID(scope.Caller)}
 	if c.Service != nil {
 		root.Service = c.Service.ID
 	}
@@ -153,13 +153,13 @@ func (f *Flow) opening(scope fhir.Scope, practice Practice, r r4.Resource, ref r
 	return f.withTask(change, fhir.Meta{ID: f.NewID()}, practice.Destinations)
 }
 
-// conversation is what write-backs repeat as X-Correlation-Id: the sender's own, or
+// correlationID is what write-backs repeat as X-Correlation-Id: the sender's own, or
 // the id of the request that began it.
-func conversation(c fhir.Caller) string { return cmp.Or(c.CorrelationID, c.RequestID) }
+func correlationID(c fhir.Caller) string { return cmp.Or(c.CorrelationID, c.RequestID) }
 
-// opened is the case but for its ids: whose it is, and whether a service can begin.
-func (f *Flow) opened(ref referral.Referral, practice Practice, now time.Time) cases.Case {
-	c := begun(ref.Case, now)
+// withService is the case but for its ids: whose it is, and whether a service can begin.
+func (f *Flow) withService(ref referral.Reading, practice Practice, now time.Time) cases.Case {
+	c := newCase(ref.Case, now)
 	c.Referral.Practice = &practice.ODS
 	if service, ok := f.serviceFor(ref, practice); ok {
 		c.Service = &cases.Party{ID: service.ID, Name: service.Name}
@@ -170,8 +170,8 @@ func (f *Flow) opened(ref referral.Referral, practice Practice, now time.Time) c
 	return c
 }
 
-// begun is a case whose life begins now.
-func begun(c cases.Case, now time.Time) cases.Case {
+// newCase is a case whose life begins now.
+func newCase(c cases.Case, now time.Time) cases.Case {
 	c.Version, c.Outcomes = 1, []cases.Outcome{}
 	c.ReceivedAt, c.UpdatedAt, c.StatusSince, c.Clocks.Received = now, now, now, now
 	return c
@@ -179,7 +179,7 @@ func begun(c cases.Case, now time.Time) cases.Case {
 
 // serviceFor is the service that the referral names, else the practice's own. A name
 // that nobody knows is a question for a person, not a reason to take another service.
-func (f *Flow) serviceFor(ref referral.Referral, practice Practice) (Service, bool) {
+func (f *Flow) serviceFor(ref referral.Reading, practice Practice) (Service, bool) {
 	for _, id := range ref.Performers {
 		if s, ok := f.Directory.ServiceBy(id); ok {
 			return s, true

@@ -84,7 +84,7 @@ func with(t *testing.T, members string) []byte {
 }
 
 func incoming(body []byte) Incoming {
-	return Incoming{Original: Message{MediaType: "application/fhir+json", Body: body}, Format: fhir.JSON}
+	return Incoming{Original: Original{MediaType: "application/fhir+json", Body: body}, Format: fhir.JSON}
 }
 
 // receive decides what the referral of the practice becomes.

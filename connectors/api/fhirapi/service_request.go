@@ -18,7 +18,7 @@ func (a *API) createServiceRequest(c *gin.Context) error {
 		return err
 	}
 	receipt, err := a.Flow.Receive(c.Request.Context(), edge.Scope(c, fhir.RoleGP), workflow.Incoming{
-		Original:    workflow.Message{MediaType: c.ContentType(), Body: raw},
+		Original:    workflow.Original{MediaType: c.ContentType(), Body: raw},
 		Format:      format,
 		IfNoneExist: c.GetHeader("If-None-Exist"),
 		NamedByID:   edge.RequestIDGiven(c),

@@ -22,12 +22,12 @@ func Opening(ods, service string, identifiers ...string) workflow.Change {
 	id, caseID, taskID := uuid.NewString(), uuid.NewString(), uuid.NewString()
 	c := cases.Case{
 		ID: caseID, Version: 1, Status: cases.Received, StatusSince: Noon, ReceivedAt: Noon, UpdatedAt: Noon,
-		Referral: cases.Referral{ID: id, Practice: &ods}, Service: &cases.Party{ID: service},
+		Referral: cases.Origin{ID: id, Practice: &ods}, Service: &cases.Party{ID: service},
 		Needs: []cases.Need{{Category: "loneliness-isolation"}}, Outcomes: []cases.Outcome{}, Clocks: cases.Clocks{Received: Noon},
 	}
 	change := workflow.Change{
-		Referral: workflow.Referral{Holder: ods, ID: id, Service: service, Practice: ods, Seq: 1},
-		Opening:  &workflow.Opening{Digest: sha256.Sum256([]byte(id)), Original: workflow.Message{MediaType: "application/fhir+json", Body: []byte("{ }")}},
+		Referral: workflow.Root{Holder: ods, ID: id, Service: service, Practice: ods, Seq: 1},
+		Opening:  &workflow.Opening{Digest: sha256.Sum256([]byte(id)), Original: workflow.Original{MediaType: "application/fhir+json", Body: []byte("{ }")}},
 		Resources: []fhir.Stored{
 			{Type: "ServiceRequest", Meta: fhir.Meta{ID: id, Version: 1, LastUpdated: Noon}, JSON: []byte(`{"resourceType":"ServiceRequest"}`)},
 			{Type: "Task", Meta: fhir.Meta{ID: taskID, Version: 1, LastUpdated: Noon}, JSON: []byte(`{"resourceType":"Task"}`)},

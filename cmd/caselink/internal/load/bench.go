@@ -194,7 +194,7 @@ func (b *bench) change(cfg config.Config) (func() workflow.Change, error) {
 	r := simulator.NewReferral(b.rng, ods, "bare")
 	flow := &workflow.Flow{Directory: adapter.NewDirectory(cfg), Base: b.world.FHIRBase, Now: time.Now, NewID: adapter.NewID}
 	first, _, err := flow.Received(fhir.Scope{Role: fhir.RoleGP, Holder: ods}, workflow.Incoming{
-		Format: fhir.JSON, Original: workflow.Message{MediaType: string(fhir.JSON), Body: r.JSON},
+		Format: fhir.JSON, Original: workflow.Original{MediaType: string(fhir.JSON), Body: r.JSON},
 	})
 	if err != nil {
 		return nil, err
