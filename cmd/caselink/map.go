@@ -36,7 +36,7 @@ func runMap(_ context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	mapped, faults := workflow.Map(raw, formatOf(raw), time.Now().UTC().Truncate(time.Second))
+	mapped, faults := workflow.DefaultMeaning().Map(raw, formatOf(raw), time.Now().UTC().Truncate(time.Second))
 	for _, e := range faults {
 		kind := "refused"
 		if e.Warning {

@@ -133,6 +133,7 @@ func checkFiles(ctx context.Context, files []string, warnings bool, show *progre
 	checked := make([]checkedFile, len(files))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
+	meaning := workflow.DefaultMeaning()
 	var mu sync.Mutex
 	done := 0
 	for i, name := range files {
@@ -141,7 +142,7 @@ func checkFiles(ctx context.Context, files []string, warnings bool, show *progre
 			if err = cmp.Or(ctx.Err(), err); err != nil {
 				return err
 			}
-			checked[i] = checkFile(name, raw, warnings)
+			checked[i] = checkFile(meaning, name, raw, warnings)
 			mu.Lock()
 			defer mu.Unlock()
 			done++
@@ -169,10 +170,10 @@ func formatOf(raw []byte) fhir.Format {
 	return fhir.JSON
 }
 
-func checkFile(name string, raw []byte, warnings bool) checkedFile {
+func checkFile(meaning workflow.Meaning, name string, raw []byte, warnings bool) checkedFile {
 	format := formatOf(raw)
 	c := checkedFile{name: name}
-	_, faults := workflow.Verdict(raw, format)
+	_, faults := meaning.Check(raw, format)
 	for _, e := range faults {
 		if warnings || !e.Warning {
 			c.faults = append(c.faults, e)

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"caselink.example/mapping/workflow"
 )
 
 const (
@@ -120,7 +122,7 @@ func TestFaultOfAMissingElementStandsWhereItBelongs(t *testing.T) {
 	t.Parallel()
 	raw := []byte("{\"resourceType\":\"Bundle\",\"type\":\"collection\",\n \"entry\":[{\n  \"resource\": {\"resourceType\":\"Observation\",\"status\":\"final\"}}]}")
 
-	c := checkFile("x.json", raw, false)
+	c := checkFile(workflow.DefaultMeaning(), "x.json", raw, false)
 
 	want := place{line: 3, column: 15}
 	if len(c.places) != 1 || c.places[0] != want {

@@ -92,7 +92,7 @@ func queueOwed(b *Batch, c workflow.Change) {
 	queued := map[string]int{}
 	for _, o := range c.Owed {
 		if queued[o.Destination] == 0 {
-			b.Queue(upsertLane, r.Holder, parse(r.ID), o.Destination, r.Service, perLane[o.Destination], c.Event.OccurredAt, parked[o.Destination], c.Case.Consent.ToShareBack == "none")
+			b.Queue(upsertLane, r.Holder, parse(r.ID), o.Destination, r.Service, perLane[o.Destination], c.Event.OccurredAt, parked[o.Destination], c.Withhold)
 		}
 		queued[o.Destination]++
 		b.Queue(insertOwed, r.Holder, parse(r.ID), o.Destination, perLane[o.Destination]-queued[o.Destination], r.Service, c.Event.Seq,

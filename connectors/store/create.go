@@ -83,7 +83,7 @@ func openingArgs(scope fhir.Scope, c workflow.Change) ([]any, error) {
 	args = append(args, versionColumns(c.Resources)...)
 	task := taskOf(c.Resources)
 	args = append(args, parse(c.Case.ID), optional(task.ID), task.Version, string(c.Case.Status), needs(c.Case), c.Case.UpdatedAt, doc)
-	args = append(args, c.Event.Kind, actor, c.Event.OccurredAt, c.Case.Consent.ToShareBack == "none")
+	args = append(args, c.Event.Kind, actor, c.Event.OccurredAt, c.Withhold)
 	args = append(args, owedColumns(c.Owed)...)
 	a := c.Audit
 	return append(args, a.At, string(scope.Role), who.Client, who.User, who.UserName, who.UserRole, who.Organisation,

@@ -14,7 +14,7 @@ var payloads = map[string]string{"referral": "../r4/testdata/referral.json", "tr
 func TestThePayloadsOfTheBenchmarksAreValid(t *testing.T) {
 	t.Parallel()
 	for name, file := range payloads {
-		if _, es := Check(payload(t, file)); es.OrNil() != nil {
+		if _, es := r4Rules.Check(payload(t, file), fhir.JSON); es.OrNil() != nil {
 			t.Errorf("%s: %v", name, es)
 		}
 	}
@@ -29,7 +29,7 @@ func BenchmarkValidate(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				Validate(r)
+				r4Rules.Validate(r)
 			}
 		})
 	}
@@ -42,7 +42,7 @@ func BenchmarkCheck(b *testing.B) {
 			b.ReportAllocs()
 			b.SetBytes(int64(len(raw)))
 			for b.Loop() {
-				Check(raw)
+				r4Rules.Check(raw, fhir.JSON)
 			}
 		})
 	}
@@ -69,8 +69,8 @@ func FuzzValidate(f *testing.F) {
 		f.Add([]byte(raw))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		r, es := Check(raw)
-		again, _ := Check(raw)
+		r, es := r4Rules.Check(raw, fhir.JSON)
+		again, _ := r4Rules.Check(raw, fhir.JSON)
 		if (r.Proto == nil) != (again.Proto == nil) || r.Proto == nil && es.OrNil() == nil {
 			t.Errorf("refused without a fault, or another verdict the second time: %v", es)
 		}

@@ -3,7 +3,6 @@ package validate
 import (
 	"slices"
 	"strings"
-	"sync"
 
 	"caselink.example/fhir"
 	"caselink.example/fhir/r4"
@@ -60,8 +59,15 @@ func (s *shape) child(n r4.Node, place *shape) *shape {
 	return nil
 }
 
-// shapes are the tables of this package by type name, compiled on first use.
-var shapes = sync.OnceValue(func() map[string]*shape {
+// Rules are what a resource is held to: at most one shape for each type, by its name.
+// They are never changed once they are made, so that many may use them at once. The zero
+// value holds resources to the rules of every resource alone, such as dom-6.
+type Rules struct {
+	shapes map[string]*shape
+}
+
+// R4 is the rules that FHIR R4 itself makes.
+func R4() Rules {
 	compiled := map[string]*shape{}
 	for _, table := range []map[string][]rule{datatypes, bundles, foundation, administration, clinical, workflow, questionnaires, definitions, bindings()} {
 		for path, rules := range table {
@@ -73,8 +79,8 @@ var shapes = sync.OnceValue(func() map[string]*shape {
 		i := strings.LastIndexByte(path, '.')
 		shapeAt(compiled, path[:i]).children[path[i+1:]] = shapeAt(compiled, same)
 	}
-	return compiled
-})
+	return Rules{shapes: compiled}
+}
 
 // recursive are the elements that the specification defines as being like another.
 var recursive = map[string]string{

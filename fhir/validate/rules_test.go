@@ -12,6 +12,9 @@ import (
 	"caselink.example/fhir/r4"
 )
 
+// r4Rules are made once: compiling them takes some milliseconds.
+var r4Rules = R4()
+
 // TestEachRuleRefusesOneAndAcceptsAnother reads testdata/rules.tsv: for each rule a
 // resource that breaks it, at a FHIRPath, and one that keeps it.
 func TestEachRuleRefusesOneAndAcceptsAnother(t *testing.T) {
@@ -51,7 +54,7 @@ func validate(t *testing.T, raw string) fhir.Errors {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, raw)
 	}
-	return Validate(r)
+	return r4Rules.Validate(r)
 }
 
 func breaks(es fhir.Errors, key, path string) bool {
@@ -75,7 +78,7 @@ func everyShape() map[string]*shape {
 			add(path+"."+name, child)
 		}
 	}
-	for name, s := range shapes() {
+	for name, s := range r4Rules.shapes {
 		add(name, s)
 	}
 	return found
@@ -84,7 +87,7 @@ func everyShape() map[string]*shape {
 func TestEveryFaultIsReportedOfBothKinds(t *testing.T) {
 	t.Parallel()
 	raw := `{"resourceType":"Observation","status":"finished","code":{"text":"x"},"valueInteger":1,"dataAbsentReason":{"text":"x"},"effectivePeriod":{"start":"2024-02","end":"2024-01"},"colour":"red"}`
-	r, es := Check([]byte(raw))
+	r, es := r4Rules.Check([]byte(raw), fhir.JSON)
 	want := []string{"Observation.status", "Observation.colour", "Observation", "Observation.effective"}
 	for _, path := range want {
 		if !slices.ContainsFunc(es, func(e *fhir.Error) bool { return e.Expression == path && !e.Warning }) {
@@ -98,7 +101,7 @@ func TestEveryFaultIsReportedOfBothKinds(t *testing.T) {
 
 func TestWarningsAreNoReasonToRefuse(t *testing.T) {
 	t.Parallel()
-	_, es := Check([]byte(`{"resourceType":"Patient","active":true}`))
+	_, es := r4Rules.Check([]byte(`{"resourceType":"Patient","active":true}`), fhir.JSON)
 	if !breaks(es, "dom-6", "Patient") || es.OrNil() != nil {
 		t.Errorf("got %v, want the warning dom-6 alone", es)
 	}
@@ -107,7 +110,7 @@ func TestWarningsAreNoReasonToRefuse(t *testing.T) {
 func TestFaultsAreBounded(t *testing.T) {
 	t.Parallel()
 	items := strings.Repeat(`{"linkId":"1","type":"group"},`, 500)
-	_, es := Check([]byte(`{"resourceType":"Questionnaire","status":"draft","item":[` + strings.TrimSuffix(items, ",") + `]}`))
+	_, es := r4Rules.Check([]byte(`{"resourceType":"Questionnaire","status":"draft","item":[`+strings.TrimSuffix(items, ",")+`]}`), fhir.JSON)
 	if len(es) != maxFaults+1 || !es[maxFaults].Warning {
 		t.Errorf("got %d faults, want %d and a warning", len(es), maxFaults)
 	}
@@ -116,7 +119,7 @@ func TestFaultsAreBounded(t *testing.T) {
 func TestWarningsHideNoFault(t *testing.T) {
 	t.Parallel()
 	plain := strings.Repeat(`{"resource":{"resourceType":"Patient","active":true}},`, maxFaults+1)
-	_, es := Check([]byte(`{"resourceType":"Bundle","type":"collection","entry":[` + plain + `{"resource":{"resourceType":"Organization","active":true}}]}`))
+	_, es := r4Rules.Check([]byte(`{"resourceType":"Bundle","type":"collection","entry":[`+plain+`{"resource":{"resourceType":"Organization","active":true}}]}`), fhir.JSON)
 	if len(es) == 0 || es[0].Rule != "org-1" {
 		t.Errorf("got %v, want org-1 first", es)
 	}
@@ -124,7 +127,7 @@ func TestWarningsHideNoFault(t *testing.T) {
 
 func TestFaultsQuoteNoValue(t *testing.T) {
 	t.Parallel()
-	_, es := Check([]byte(`{"resourceType":"Patient","name":[{"period":{"start":"2031-12-24","end":"2030-12-24"}}],"telecom":[{"value":"07700900123"}],"language":"Zaphod Beeblebrox"}`))
+	_, es := r4Rules.Check([]byte(`{"resourceType":"Patient","name":[{"period":{"start":"2031-12-24","end":"2030-12-24"}}],"telecom":[{"value":"07700900123"}],"language":"Zaphod Beeblebrox"}`), fhir.JSON)
 	if es.OrNil() == nil {
 		t.Fatal("no fault at all")
 	}
@@ -173,8 +176,8 @@ func TestXMLGetsTheVerdictOfJSON(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v\n%s", err, raw)
 			}
-			_, asJSON := Check([]byte(raw))
-			_, asXML := CheckXML(sent)
+			_, asJSON := r4Rules.Check([]byte(raw), fhir.JSON)
+			_, asXML := r4Rules.Check(sent, fhir.XML)
 			if got, want := verdictOf(asXML), verdictOf(asJSON); !slices.Equal(got, want) {
 				t.Errorf("%s: got %v from XML, %v from JSON\n%s", row[0], got, want, raw)
 			}

@@ -20,31 +20,27 @@ const maxFaults = 2 * fhir.MaxIssues
 // Validate reports every rule of FHIR R4 that the resource breaks, each at its FHIRPath
 // with the key that the specification prints; the warnings come last. A Warning is no
 // reason to refuse; a valid resource without narrative has one (dom-6).
-func Validate(r r4.Resource) fhir.Errors {
-	w := walk{}
+func (rules Rules) Validate(r r4.Resource) fhir.Errors {
+	w := walk{rules: rules}
 	w.element(r.Root, nil)
 	return append(w.faults, w.warnings...)
 }
 
-// Check reads one resource from JSON and validates it: the one verdict that intake,
-// $validate and the verb validate all give. It reports what the types refuse together
+// Check reads one resource and validates it. It reports what the types refuse together
 // with what the rules refuse. The resource is the zero value when the types refuse it.
-func Check(raw []byte) (r4.Resource, fhir.Errors) {
-	return check(raw, r4.Unmarshal, r4.Inspect)
-}
-
-// CheckXML is Check for XML.
-func CheckXML(raw []byte) (r4.Resource, fhir.Errors) {
-	return check(raw, r4.UnmarshalXML, r4.InspectXML)
-}
-
-func check(raw []byte, unmarshal func([]byte) (r4.Resource, error), inspect func([]byte) (r4.Node, fhir.Errors)) (r4.Resource, fhir.Errors) {
+func (rules Rules) Check(raw []byte, format fhir.Format) (r4.Resource, fhir.Errors) {
+	unmarshal, inspect := r4.Unmarshal, r4.Inspect
+	if format == fhir.XML {
+		unmarshal, inspect = r4.UnmarshalXML, r4.InspectXML
+	}
 	r, err := unmarshal(raw)
 	if err == nil {
-		return r, Validate(r)
+		return r, rules.Validate(r)
 	}
+
 	root, faults := inspect(raw)
-	for _, e := range Validate(r4.Resource{Root: root}) {
+	for _, e := range rules.Validate(r4.Resource{Root: root}) {
+		// The types and a rule can see the same fault, such as a fragment that leads nowhere.
 		told := func(f *fhir.Error) bool { return f.Rule == e.Rule && f.Expression == e.Expression }
 		if !slices.ContainsFunc(faults, told) {
 			faults = append(faults, e)
@@ -55,6 +51,7 @@ func check(raw []byte, unmarshal func([]byte) (r4.Resource, error), inspect func
 
 // walk visits each element of a resource once.
 type walk struct {
+	rules    Rules
 	faults   fhir.Errors
 	warnings fhir.Errors
 	local    *locals       // the contained resources of the resource that is being walked
@@ -64,7 +61,7 @@ type walk struct {
 // element checks n by the rules of its type and by those of its place. place is nil
 // where the specification adds none.
 func (w *walk) element(n r4.Node, place *shape) {
-	own := shapes()[n.Type()]
+	own := w.rules.shapes[n.Type()]
 	w.apply(own, n)
 	w.apply(place, n)
 	if n.IsResource() {

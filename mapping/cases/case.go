@@ -24,7 +24,7 @@ type Case struct {
 	Referral     Origin    `json:"referral"`
 	ReceivedAt   time.Time `json:"receivedAt"`
 	UpdatedAt    time.Time `json:"updatedAt"`
-	Priority     string    `json:"priority"` // routine, urgent, asap, stat
+	Priority     Priority  `json:"priority"`
 	Patient      Patient   `json:"patient"`
 	Needs        []Need    `json:"needs"`
 	Narrative    []string  `json:"narrative,omitempty"`    // the referrer's words
@@ -32,7 +32,7 @@ type Case struct {
 	Risks        []Risk    `json:"risks,omitempty"`
 	DoNotContact bool      `json:"doNotContact"`
 	Referrer     Referrer  `json:"referrer"`
-	Source       string    `json:"source"` // gp, phct, self, vcse, social-care, hospital, pharmacy, family-carer, other
+	Source       Source    `json:"source"`
 	Consent      Consent   `json:"consent"`
 	Clocks       Clocks    `json:"clocks"`
 	Outcomes     []Outcome `json:"outcomes"`
@@ -118,12 +118,61 @@ type Referrer struct {
 	Phone        string `json:"phone,omitempty"`
 }
 
+// Priority says how soon the referrer wants it: the codes of ServiceRequest.priority.
+// https://hl7.org/fhir/R4/valueset-request-priority.html
+type Priority string
+
+// The priorities. A referral that names none is routine.
+const (
+	Routine Priority = "routine"
+	Urgent  Priority = "urgent"
+	ASAP    Priority = "asap"
+	Stat    Priority = "stat"
+)
+
+// Source is the kind of place that a referral comes from, as reports tell them apart.
+type Source string
+
+// The sources.
+const (
+	SourceGP           Source = "gp"
+	SourcePrimaryCare  Source = "phct" // the primary health care team around the GP
+	SourceSelf         Source = "self"
+	SourceVoluntary    Source = "vcse" // voluntary, community and social enterprise
+	SourceSocialCare   Source = "social-care"
+	SourceHospital     Source = "hospital"
+	SourcePharmacy     Source = "pharmacy"
+	SourceFamilyCarer  Source = "family-carer"
+	SourceSomebodyElse Source = "other"
+)
+
 // Consent is what the person has agreed to, as three switches.
 type Consent struct {
-	ToReferral  string `json:"toReferral"`  // yes, no, not-stated
-	ToHold      string `json:"toHold"`      // yes, no, not-stated
-	ToShareBack string `json:"toShareBack"` // full, coded-only, none, not-stated
+	ToReferral  Agreement `json:"toReferral"`
+	ToHold      Agreement `json:"toHold"`
+	ToShareBack ShareBack `json:"toShareBack"`
 }
+
+// Agreement is a switch of the person's consent.
+type Agreement string
+
+// The agreements.
+const (
+	Agreed    Agreement = "yes"
+	Refused   Agreement = "no"
+	NotStated Agreement = "not-stated"
+)
+
+// ShareBack is how much of the case the person lets the practice hear of.
+type ShareBack string
+
+// The ways to share back.
+const (
+	ShareFull      ShareBack = "full"
+	ShareCodedOnly ShareBack = "coded-only" // status and scores, no words
+	ShareNone      ShareBack = "none"
+	ShareNotStated ShareBack = "not-stated"
+)
 
 // Clocks are the moments that waiting times are measured between.
 type Clocks struct {
@@ -141,13 +190,27 @@ type Outcome struct {
 	ID         string                 `json:"id"` // UUID
 	Version    int                    `json:"version"`
 	Instrument string                 `json:"instrument"` // such as ons4
-	Point      string                 `json:"point"`      // baseline, interim, final, follow-up
+	Point      Point                  `json:"point"`
 	Answers    map[string]int         `json:"answers"`
 	Scores     map[string]json.Number `json:"scores,omitempty"`
 	AnsweredAt time.Time              `json:"answeredAt"`
 	RecordedAt time.Time              `json:"recordedAt"`
 	RecordedBy Actor                  `json:"recordedBy"`
 }
+
+// Point is when in a case an instrument is answered.
+type Point string
+
+// The points.
+const (
+	Baseline Point = "baseline"
+	Interim  Point = "interim"
+	Final    Point = "final"
+	FollowUp Point = "follow-up"
+)
+
+// Points are all points, in the order of a case's life.
+func Points() []Point { return []Point{Baseline, Interim, Final, FollowUp} }
 
 // Actor is the person who did something. Only the name must be known.
 type Actor struct {

@@ -48,26 +48,27 @@ type Total struct {
 	Max int `json:"max"`
 }
 
-// Points are when in a case an instrument is answered.
-func Points() []string { return []string{"baseline", "interim", "final", "follow-up"} }
-
-// Instruments are all instruments, ONS4 first.
-func Instruments() []Instrument { return slices.Clone(instruments) }
+// Instruments are those that a service may measure with, in the order in which they
+// are shown.
+type Instruments []Instrument
 
 // Lookup finds an instrument by its id.
-func Lookup(id string) (Instrument, bool) {
-	i := slices.IndexFunc(instruments, func(in Instrument) bool { return in.ID == id })
+func (all Instruments) Lookup(id string) (Instrument, bool) {
+	i := slices.IndexFunc(all, func(in Instrument) bool { return in.ID == id })
 	if i < 0 {
 		return Instrument{}, false
 	}
-	return instruments[i], true
+	return all[i], true
 }
 
 const openGovernment = "Open Government Licence v3.0"
 
-// instruments: ranges, directions and codes as published; see each instrument's owner.
+// Default is the instruments that Caselink comes with, ONS4 first: ranges, directions and
+// codes as published; see each instrument's owner.
 // ONS4: https://www.ons.gov.uk/peoplepopulationandcommunity/wellbeing/methodologies/personalwellbeingfrequentlyaskedquestions
-var instruments = []Instrument{
+func Default() Instruments { return slices.Clone(instruments) }
+
+var instruments = Instruments{
 	{
 		ID: "ons4", Title: "ONS4 personal well-being", Licence: openGovernment,
 		Items: []Item{

@@ -16,7 +16,7 @@ import (
 
 // Systems of the Observation's codes.
 const (
-	SystemPoint    = fhir.Canonical + "/CodeSystem/outcome-point" // category: Points
+	SystemPoint    = fhir.Canonical + "/CodeSystem/outcome-point" // category: cases.Points
 	SystemActor    = fhir.Canonical + "/Id/actor"                 // performer
 	systemCategory = "http://terminology.hl7.org/CodeSystem/observation-category"
 	systemUnit     = "http://unitsofmeasure.org"
@@ -39,21 +39,21 @@ type Input struct {
 // outcome of an instrument that is no longer known has none.
 //
 // Observation: https://hl7.org/fhir/R4/observation.html
-func Observations(in Input) []*opb.Observation {
-	instrument, ok := Lookup(in.Outcome.Instrument)
+func (all Instruments) Observations(in Input) []*opb.Observation {
+	instrument, ok := all.Lookup(in.Outcome.Instrument)
 	switch {
 	case !ok:
 		return nil
 	case instrument.Total != nil:
 		return []*opb.Observation{total(in, instrument)}
 	}
-	all := make([]*opb.Observation, 0, len(instrument.Items))
+	scores := make([]*opb.Observation, 0, len(instrument.Items))
 	for _, item := range instrument.Items {
 		o := observation(in, item.Code, item.concept(instrument.ID))
 		o.Value = item.value(in.Outcome)
-		all = append(all, o)
+		scores = append(scores, o)
 	}
-	return all
+	return scores
 }
 
 func observation(in Input, code string, concept *dtpb.CodeableConcept) *opb.Observation {
@@ -65,7 +65,7 @@ func observation(in Input, code string, concept *dtpb.CodeableConcept) *opb.Obse
 		Status:     &opb.Observation_StatusCode{Value: statusOf(o)},
 		Category: []*dtpb.CodeableConcept{
 			r4.Concept("", fhir.Coding{System: systemCategory, Code: "survey", Display: "Survey"}),
-			r4.Concept("", fhir.Coding{System: SystemPoint, Code: o.Point}),
+			r4.Concept("", fhir.Coding{System: SystemPoint, Code: string(o.Point)}),
 		},
 		Code:      concept,
 		Subject:   in.Case.Patient.Reference(),

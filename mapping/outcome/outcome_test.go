@@ -17,6 +17,8 @@ import (
 	"caselink.example/mapping/outcome"
 )
 
+var instruments = outcome.Default()
+
 var answered = time.Date(2026, 3, 2, 14, 5, 0, 0, time.UTC)
 
 func answers(t *testing.T, text string) map[string]json.RawMessage {
@@ -32,7 +34,7 @@ const ons4 = `{"life-satisfaction": 7, "worthwhile": 0, "happy-yesterday": 10, "
 
 func TestONS4IsFourAnswersAndNeverASum(t *testing.T) {
 	t.Parallel()
-	got, err := outcome.Score("ons4", "baseline", answers(t, ons4))
+	got, err := instruments.Score("ons4", "baseline", answers(t, ons4))
 
 	want := outcome.Scored{
 		Instrument: "ons4", Point: "baseline",
@@ -49,7 +51,7 @@ func TestAnswerThatDoesNotFitIsRefused(t *testing.T) {
 		all := answers(t, ons4)
 		all["worthwhile"] = json.RawMessage(answer)
 
-		_, err := outcome.Score("ons4", "final", all)
+		_, err := instruments.Score("ons4", "final", all)
 
 		es := fhir.ErrorsOf(err)
 		if len(es) != 1 || es[0].Code != fhir.IssueValue || es[0].Expression != "answers.worthwhile" || es[0].Diagnostics != "the answer is an integer 0 to 10" {
@@ -61,8 +63,10 @@ func TestAnswerThatDoesNotFitIsRefused(t *testing.T) {
 func TestEveryFaultOfTheAnswersIsTold(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		instrument, point, answers string
-		want                       []string
+		instrument string
+		point      cases.Point
+		answers    string
+		want       []string
 	}{
 		"two missing, one unknown, one out of range": {"ons4", "baseline", `{"life-satisfaction":11,"worthwhile":1,"joy":1}`, []string{
 			"value at answers.life-satisfaction", "required at answers.happy-yesterday", "required at answers.anxious-yesterday", "value at answers",
@@ -73,7 +77,7 @@ func TestEveryFaultOfTheAnswersIsTold(t *testing.T) {
 		"another case":       {"ONS4", "baseline", ons4, []string{"value at instrument"}},
 	}
 	for name, test := range tests {
-		_, err := outcome.Score(test.instrument, test.point, answers(t, test.answers))
+		_, err := instruments.Score(test.instrument, test.point, answers(t, test.answers))
 
 		var got []string
 		for _, e := range fhir.ErrorsOf(err) {
@@ -88,7 +92,7 @@ func TestEveryFaultOfTheAnswersIsTold(t *testing.T) {
 // same gives every item of the instrument the same answer.
 func same(t *testing.T, instrument string, answer int) map[string]json.RawMessage {
 	t.Helper()
-	in, ok := outcome.Lookup(instrument)
+	in, ok := instruments.Lookup(instrument)
 	if !ok {
 		t.Fatalf("no %s", instrument)
 	}
@@ -119,7 +123,7 @@ func TestTotalsAreWhatTheInstrumentSays(t *testing.T) {
 		{"gad-7", 3, map[string]json.Number{"total": "21"}},
 	}
 	for _, test := range tests {
-		got, err := outcome.Score(test.instrument, "interim", same(t, test.instrument, test.answer))
+		got, err := instruments.Score(test.instrument, "interim", same(t, test.instrument, test.answer))
 		if diff := cmp.Diff(test.want, got.Scores); err != nil || diff != "" {
 			t.Errorf("%s of all %d: %v, scores mismatch (-want +got):\n%s", test.instrument, test.answer, err, diff)
 		}
@@ -132,7 +136,7 @@ func TestPAMScoreIsTakenAsItIsGiven(t *testing.T) {
 		"0": true, "55.1": true, "100": true, "100.0": true, "72.4": true,
 		"100.1": false, "-0.1": false, "55.12": false, "55.": false, ".5": false, "5e1": false, `"55.1"`: false, "null": false, "055": false,
 	} {
-		got, err := outcome.Score("pam", "baseline", map[string]json.RawMessage{"score": json.RawMessage(text), "level": json.RawMessage("3")})
+		got, err := instruments.Score("pam", "baseline", map[string]json.RawMessage{"score": json.RawMessage(text), "level": json.RawMessage("3")})
 
 		if fits && (err != nil || got.Scores["score"] != json.Number(text) || got.Answers["level"] != 3) {
 			t.Errorf("%s: %+v, %v; want it as it is", text, got, err)
@@ -145,8 +149,8 @@ func TestPAMScoreIsTakenAsItIsGiven(t *testing.T) {
 
 func TestInstrumentsAreWhole(t *testing.T) {
 	t.Parallel()
-	for _, in := range outcome.Instruments() {
-		found, ok := outcome.Lookup(in.ID)
+	for _, in := range instruments {
+		found, ok := instruments.Lookup(in.ID)
 		if !ok || found.Title == "" || found.Licence == "" || len(found.Items) == 0 {
 			t.Errorf("%s: a title, a licence and items are needed", in.ID)
 		}
@@ -161,7 +165,7 @@ func TestInstrumentsAreWhole(t *testing.T) {
 			t.Errorf("%s: total %v, better %q; its items give %d to %d", in.ID, *in.Total, in.Better, low, high)
 		}
 	}
-	ons, _ := outcome.Lookup("ons4")
+	ons, _ := instruments.Lookup("ons4")
 	directions := map[string]outcome.Direction{}
 	for _, item := range ons.Items {
 		directions[item.Code] = item.Better
@@ -192,7 +196,7 @@ func input(instrument string) outcome.Input {
 func sent(t *testing.T, in outcome.Input) []map[string]any {
 	t.Helper()
 	var all []map[string]any
-	for _, o := range outcome.Observations(in) {
+	for _, o := range instruments.Observations(in) {
 		raw, err := r4.Marshal(o)
 		if err != nil {
 			t.Fatal(err)
@@ -291,13 +295,13 @@ func TestSummedInstrumentIsOneObservationWithItsAnswers(t *testing.T) {
 		{"swemwbs", 3, "19.25", 8, "718466001"}, // and the raw score
 	}
 	for _, test := range tests {
-		scored, err := outcome.Score(test.instrument, "final", same(t, test.instrument, test.answer))
+		scored, err := instruments.Score(test.instrument, "final", same(t, test.instrument, test.answer))
 		if err != nil {
 			t.Fatal(err)
 		}
 		in := input(test.instrument)
 		in.Outcome.Answers, in.Outcome.Scores = scored.Answers, scored.Scores
-		protos := outcome.Observations(in)
+		protos := instruments.Observations(in)
 
 		all := sent(t, in)
 
@@ -320,7 +324,7 @@ func TestPAMIsItsScoreAndItsLevel(t *testing.T) {
 	in := input("pam")
 	in.Outcome.Answers, in.Outcome.Scores = map[string]int{"level": 3}, map[string]json.Number{"score": "55.2"}
 
-	protos := outcome.Observations(in)
+	protos := instruments.Observations(in)
 
 	if got := protos[0].GetValue().GetQuantity(); len(sent(t, in)) != 2 || got.GetValue().GetValue() != "55.2" || got.GetCode().GetValue() != "{score}" {
 		t.Errorf("score %v, want 55.2 {score}", got)
@@ -341,7 +345,7 @@ func TestPersonAndPerformerAreNotInvented(t *testing.T) {
 	if got["subject"] != nil || len(got["performer"].([]any)[0].(map[string]any)) != 1 {
 		t.Errorf("subject %v, performer %v; want none, and a name alone", got["subject"], got["performer"])
 	}
-	if in.Outcome.Instrument = "gone"; outcome.Observations(in) != nil {
+	if in.Outcome.Instrument = "gone"; instruments.Observations(in) != nil {
 		t.Error("an instrument that is not known has Observations")
 	}
 }
@@ -363,7 +367,7 @@ func FuzzScore(f *testing.F) {
 	f.Add("pam", "score", "55.1")
 	f.Add("swemwbs", "item-1", "5")
 	f.Fuzz(func(t *testing.T, instrument, name, text string) {
-		in, ok := outcome.Lookup(instrument)
+		in, ok := instruments.Lookup(instrument)
 		if !ok {
 			return
 		}
@@ -372,7 +376,7 @@ func FuzzScore(f *testing.F) {
 			all["level"] = json.RawMessage("1")
 		}
 		all[name] = json.RawMessage(text)
-		scored, err := outcome.Score(instrument, "final", all)
+		scored, err := instruments.Score(instrument, "final", all)
 		if err != nil {
 			return
 		}
@@ -388,7 +392,7 @@ func BenchmarkObservations(b *testing.B) {
 	in := input("ons4")
 	b.ReportAllocs()
 	for b.Loop() {
-		for _, o := range outcome.Observations(in) {
+		for _, o := range instruments.Observations(in) {
 			if _, err := r4.Marshal(o); err != nil {
 				b.Fatal(err)
 			}

@@ -10,12 +10,13 @@ import (
 	"strings"
 
 	"caselink.example/fhir"
+	"caselink.example/mapping/cases"
 )
 
 // Scored is a complete set of answers to an instrument.
 type Scored struct {
 	Instrument string
-	Point      string
+	Point      cases.Point
 	Answers    map[string]int
 	// Scores are decimals, exact: the sum as "total", what a table makes of it as
 	// "metric", and an answer with a decimal place under its own name.
@@ -26,14 +27,14 @@ type Scored struct {
 // integer within its range; 0 is an answer. Every fault is told, at answers.NAME:
 // fhir.IssueRequired for a missing one, fhir.IssueValue for one that does not fit or
 // that no question asks for.
-func Score(instrument, point string, answers map[string]json.RawMessage) (Scored, error) {
-	in, ok := Lookup(instrument)
+func (all Instruments) Score(instrument string, point cases.Point, answers map[string]json.RawMessage) (Scored, error) {
+	in, ok := all.Lookup(instrument)
 	var faults fhir.Errors
 	if !ok {
-		faults = append(faults, fhir.Errorf(fhir.IssueValue, "no such instrument; the instruments are %s", ids()).At("instrument"))
+		faults = append(faults, fhir.Errorf(fhir.IssueValue, "no such instrument; the instruments are %s", all.ids()).At("instrument"))
 	}
-	if !slices.Contains(Points(), point) {
-		faults = append(faults, fhir.Errorf(fhir.IssueValue, "no such point; the points are %s", strings.Join(Points(), ", ")).At("point"))
+	if points := cases.Points(); !slices.Contains(points, point) {
+		faults = append(faults, fhir.Errorf(fhir.IssueValue, "no such point; the points are %s", join(points)).At("point"))
 	}
 	if !ok {
 		return Scored{}, faults.OrNil()
@@ -134,12 +135,20 @@ func (in Instrument) names() string {
 	return strings.Join(names, ", ")
 }
 
-func ids() string {
-	var all []string
-	for _, in := range instruments {
-		all = append(all, in.ID)
+func (all Instruments) ids() string {
+	var ids []string
+	for _, in := range all {
+		ids = append(ids, in.ID)
 	}
-	return strings.Join(all, ", ")
+	return strings.Join(ids, ", ")
+}
+
+func join(points []cases.Point) string {
+	var names []string
+	for _, p := range points {
+		names = append(names, string(p))
+	}
+	return strings.Join(names, ", ")
 }
 
 // numbered are the items of an instrument whose words stay with their owner.

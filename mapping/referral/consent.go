@@ -7,12 +7,7 @@ import (
 	cspb "github.com/google/fhir/go/proto/google/fhir/proto/r4/core/resources/consent_go_proto"
 
 	"caselink.example/fhir"
-)
-
-const (
-	notStated = "not-stated"
-	yes       = "yes"
-	no        = "no"
+	"caselink.example/mapping/cases"
 )
 
 // SystemConsent names what a Consent is about, in its category or provision.code:
@@ -40,9 +35,9 @@ func (r *reading) consent(c *cspb.Consent) {
 }
 
 func (r *reading) agreed(c *cspb.Consent, permitted bool) {
-	answer, full, coded := yes, "full", "coded-only"
+	answer, full, coded := cases.Agreed, cases.ShareFull, cases.ShareCodedOnly
 	if !permitted {
-		answer, full, coded = no, "none", "none"
+		answer, full, coded = cases.Refused, cases.ShareNone, cases.ShareNone
 	}
 	out, named := &r.out.Case.Consent, false
 	for _, concept := range slices.Concat(c.GetCategory(), c.GetProvision().GetCode()) {
@@ -69,7 +64,7 @@ func (r *reading) agreed(c *cspb.Consent, permitted bool) {
 	if !named {
 		out.ToReferral, out.ToHold = answer, answer
 	}
-	if out.ToReferral == no || out.ToHold == no {
+	if out.ToReferral == cases.Refused || out.ToHold == cases.Refused {
 		r.ask(c.GetStatus(), "The referral carries the person's refusal: have they agreed to it since?")
 	}
 }

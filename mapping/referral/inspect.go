@@ -9,7 +9,7 @@ import (
 
 // Asks reports whether the resource is a ServiceRequest for social prescribing, by
 // its code: then it is a referral, whatever else may be wrong with it.
-func Asks(root r4.Node) bool {
+func Asks(root r4.Node, terms terminology.Map) bool {
 	if root.Type() != "ServiceRequest" {
 		return false
 	}
@@ -17,7 +17,7 @@ func Asks(root r4.Node) bool {
 	for c := range root.Get("code").All("coding") {
 		codings = append(codings, fhir.Coding{System: c.Get("system").Text(), Code: c.Get("code").Text()})
 	}
-	return terminology.Requested(codings) == terminology.RequestSocialPrescribing
+	return terms.Requested(codings) == terminology.RequestSocialPrescribing
 }
 
 // Inspect tells the faults of a referral that can be seen even when it is not sound

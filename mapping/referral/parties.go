@@ -18,25 +18,25 @@ import (
 const extSource = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-SourceOfServiceRequest"
 
 // sources are the members of UKCore-SourceOfServiceRequest that a report tells apart.
-var sources = map[string]string{
-	"108161000000109":  "gp",
-	"276491000":        "phct",
-	"185362004":        "phct",
-	"1077191000000103": "phct",
-	"185369008":        "pharmacy",
-	"185365002":        "social-care",
-	"1065391000000104": "family-carer",
-	"185373006":        "family-carer",
-	"310434002":        "self",
-	"306098008":        "self",
-	"312357002":        "hospital",
+var sources = map[string]cases.Source{
+	"108161000000109":  cases.SourceGP,
+	"276491000":        cases.SourcePrimaryCare,
+	"185362004":        cases.SourcePrimaryCare,
+	"1077191000000103": cases.SourcePrimaryCare,
+	"185369008":        cases.SourcePharmacy,
+	"185365002":        cases.SourceSocialCare,
+	"1065391000000104": cases.SourceFamilyCarer,
+	"185373006":        cases.SourceFamilyCarer,
+	"310434002":        cases.SourceSelf,
+	"306098008":        cases.SourceSelf,
+	"312357002":        cases.SourceHospital,
 }
 
 // requester is who referred, and from what kind of place: the source that the sender
 // names, else the kind of requester.
 func (r *reading) requester() {
 	ref, c := r.request.GetRequester(), &r.out.Case
-	c.Source = "gp"
+	c.Source = cases.SourceGP
 	switch who := r.resolve(ref).(type) {
 	case *prrpb.PractitionerRole:
 		r.followed("referrer", ref)
@@ -45,11 +45,11 @@ func (r *reading) requester() {
 		r.followed("referrer", ref)
 		r.practitioner(who.GetName(), who.GetTelecom())
 	case *rppb.RelatedPerson:
-		c.Source = "family-carer"
+		c.Source = cases.SourceFamilyCarer
 		r.followed("source", ref)
 		r.practitioner(who.GetName(), who.GetTelecom())
 	case *ppb.Patient:
-		c.Source = "self"
+		c.Source = cases.SourceSelf
 		r.followed("source", ref)
 		c.Referrer.Name = c.Patient.Name
 	default:
@@ -67,7 +67,7 @@ func (r *reading) source() {
 		}
 		r.mapped("source", e.GetUrl(), coding.GetSystem(), coding.GetCode())
 		if r.out.Case.Source = sources[coding.GetCode().GetValue()]; r.out.Case.Source == "" {
-			r.out.Case.Source = "other"
+			r.out.Case.Source = cases.SourceSomebodyElse
 		}
 		return
 	}
@@ -88,10 +88,10 @@ func (r *reading) named(ref *dtpb.Reference) {
 	}
 	switch kind := ref.GetType(); kind.GetValue() {
 	case "Patient":
-		c.Source = "self"
+		c.Source = cases.SourceSelf
 		r.mapped("source", kind)
 	case "RelatedPerson":
-		c.Source = "family-carer"
+		c.Source = cases.SourceFamilyCarer
 		r.mapped("source", kind)
 	}
 }

@@ -12,11 +12,13 @@ import (
 	"caselink.example/fhir"
 	"caselink.example/fhir/nhs"
 	"caselink.example/fhir/r4"
+	"caselink.example/mapping/terminology"
 )
 
 // reading is one ServiceRequest while it is read. Elements are known by their
 // message's address; their paths are worked out only when somebody asks.
 type reading struct {
+	terms      terminology.Map
 	unmodified bool // nothing that arrived can hold a modifier extension
 	request    *srpb.ServiceRequest
 	held       []held

@@ -16,6 +16,7 @@ import (
 	"caselink.example/fhir/nhs"
 	"caselink.example/fhir/r4"
 	"caselink.example/mapping/cases"
+	"caselink.example/mapping/terminology"
 )
 
 // Reading is what a ServiceRequest means.
@@ -39,14 +40,14 @@ type Linked struct {
 }
 
 // FromFHIR reads a ServiceRequest with the resources that it contains and those that
-// are linked. The error is an fhir.Errors with every fault of the referral; the
-// Referral then holds what could be read, for its Trace.
-func FromFHIR(r r4.Resource, linked ...Linked) (Reading, error) {
+// are linked; terms says what its codes mean. The error is an fhir.Errors with every
+// fault of the referral; the Reading then holds what could be read, for its Trace.
+func FromFHIR(r r4.Resource, terms terminology.Map, linked ...Linked) (Reading, error) {
 	request, ok := r.Proto.(*srpb.ServiceRequest)
 	if !ok {
 		return Reading{}, fhir.Errorf(fhir.IssueInvalid, "a referral is a ServiceRequest, not a %s", r.Type).At(r.Type)
 	}
-	in := &reading{request: request, claims: make([]claim, 0, 96)}
+	in := &reading{terms: terms, request: request, claims: make([]claim, 0, 96)}
 	in.unmodified = neverModified(r.JSON) && !slices.ContainsFunc(linked, func(l Linked) bool { return !neverModified(l.Resource.JSON) })
 	in.hold(r.Contained(), linked)
 	in.out.Case.Status = cases.Received

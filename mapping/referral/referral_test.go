@@ -14,7 +14,10 @@ import (
 	"caselink.example/fhir/r4"
 	"caselink.example/mapping/cases"
 	"caselink.example/mapping/referral"
+	"caselink.example/mapping/terminology"
 )
+
+var terms = terminology.Default()
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
@@ -78,7 +81,7 @@ func TestReferralsBecomeTheCasesOfTheGoldenFiles(t *testing.T) {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
 			t.Parallel()
 			var u understood
-			u.read(referral.FromFHIR(fixture(t, filepath.Base(file))))
+			u.read(referral.FromFHIR(fixture(t, filepath.Base(file)), terms))
 			got, err := json.MarshalIndent(u, "", "  ")
 			if err != nil {
 				t.Fatal(err)
@@ -107,7 +110,7 @@ func BenchmarkFromFHIR(b *testing.B) {
 		b.Run(strings.TrimSuffix(name, ".json"), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := referral.FromFHIR(r); err != nil {
+				if _, err := referral.FromFHIR(r, terms); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -116,7 +119,7 @@ func BenchmarkFromFHIR(b *testing.B) {
 }
 
 func BenchmarkTrace(b *testing.B) {
-	ref, err := referral.FromFHIR(fixture(b, "typical.json"))
+	ref, err := referral.FromFHIR(fixture(b, "typical.json"), terms)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"caselink.example/fhir"
+	"caselink.example/mapping/cases"
 	"caselink.example/mapping/terminology"
 )
 
@@ -127,9 +128,9 @@ func (r *reading) intent(i cpb.RequestIntentCode_Value) {
 
 func (r *reading) priority(p cpb.RequestPriorityCode_Value) {
 	r.mapped("priority", r.request.GetPriority())
-	r.out.Case.Priority = "routine"
+	r.out.Case.Priority = cases.Routine
 	if p != cpb.RequestPriorityCode_INVALID_UNINITIALIZED {
-		r.out.Case.Priority = code(p)
+		r.out.Case.Priority = cases.Priority(code(p))
 	}
 	if p == cpb.RequestPriorityCode_STAT || p == cpb.RequestPriorityCode_ASAP {
 		r.warn(r.request.GetPriority(), fhir.IssueBusinessRule,
@@ -145,7 +146,7 @@ func (r *reading) requested() {
 	r.mapped("referral.requestedText", concept.GetText())
 	r.out.Case.Referral.Requested, r.out.Case.Referral.RequestedText = codings, text
 	r.damaged(concept, codings)
-	switch asked := terminology.Requested(codings); {
+	switch asked := r.terms.Requested(codings); {
 	case asked == terminology.RequestSocialPrescribing:
 	case asked == terminology.RequestOther:
 		r.ask(concept, "The referral's code is another service's: is social prescribing meant?")

@@ -58,7 +58,7 @@ func reason(resource string) string {
 
 func TestOrdinaryReferralRaisesNoQuestion(t *testing.T) {
 	t.Parallel()
-	ref, err := referral.FromFHIR(with(t, `{}`))
+	ref, err := referral.FromFHIR(with(t, `{}`), terms)
 
 	if err != nil || len(ref.Warnings) > 0 || ref.Case.Status != cases.Received || len(ref.Case.Queries)+len(ref.Case.Warnings) > 0 {
 		t.Errorf("status %s, queries %v, warnings %v, %v", ref.Case.Status, ref.Case.Queries, ref.Warnings, err)
@@ -91,7 +91,7 @@ func TestFaultIsRefusedAtItsElement(t *testing.T) {
 		}},
 	}
 	for name, test := range tests {
-		_, err := referral.FromFHIR(with(t, test.elements))
+		_, err := referral.FromFHIR(with(t, test.elements), terms)
 
 		var got []string
 		if err != nil {
@@ -107,7 +107,7 @@ func TestFaultIsRefusedAtItsElement(t *testing.T) {
 
 func TestRefusalNeverQuotesTheNumber(t *testing.T) {
 	t.Parallel()
-	_, err := referral.FromFHIR(with(t, patient(`"identifier": [{"system": "https://fhir.nhs.uk/Id/nhs-number", "value": "9990000019"}]`)))
+	_, err := referral.FromFHIR(with(t, patient(`"identifier": [{"system": "https://fhir.nhs.uk/Id/nhs-number", "value": "9990000019"}]`)), terms)
 
 	if err == nil || strings.Contains(err.Error(), "9990000019") {
 		t.Errorf("%v; want a refusal without the number", err)
@@ -133,7 +133,7 @@ func TestDoubtHoldsTheCaseAndSaysWhy(t *testing.T) {
 		"the person refuses":      {supporting(`{"resourceType": "Consent", "status": "rejected", "scope": {"text": "x"}, "category": [{"text": "x"}], "policyRule": {"text": "x"}}`), "refusal"},
 	}
 	for name, test := range tests {
-		ref, err := referral.FromFHIR(with(t, test.elements))
+		ref, err := referral.FromFHIR(with(t, test.elements), terms)
 
 		asked := slices.ContainsFunc(ref.Case.Queries, func(q string) bool { return strings.Contains(q, test.query) })
 		if err != nil || ref.Case.Status != cases.NeedsInformation || !asked || len(ref.Case.Queries) != 1 {
@@ -145,7 +145,7 @@ func TestDoubtHoldsTheCaseAndSaysWhy(t *testing.T) {
 func TestOrderOfAnyKindIsAnOrder(t *testing.T) {
 	t.Parallel()
 	for _, intent := range []string{"order", "original-order", "instance-order", "plan"} {
-		ref, err := referral.FromFHIR(with(t, `{"intent": "`+intent+`"}`))
+		ref, err := referral.FromFHIR(with(t, `{"intent": "`+intent+`"}`), terms)
 		if err != nil || ref.Case.Status != cases.Received {
 			t.Errorf("%s: %s, %v", intent, ref.Case.Status, err)
 		}
@@ -172,7 +172,7 @@ func TestOddityIsWarnedOfAndHoldsNothing(t *testing.T) {
 		"a refuted condition":   {reason(`{"resourceType": "Condition", "subject": {"display": "x"}, "code": {"text": "Debt"}, "verificationStatus": {"coding": [{"code": "refuted"}]}}`), "ServiceRequest.contained[0].code", "not taken as a need"},
 	}
 	for name, test := range tests {
-		ref, err := referral.FromFHIR(with(t, test.elements))
+		ref, err := referral.FromFHIR(with(t, test.elements), terms)
 
 		placed := slices.ContainsFunc(ref.Warnings, func(e *fhir.Error) bool { return e.Warning && e.Expression == test.path })
 		told := slices.ContainsFunc(ref.Case.Warnings, func(w string) bool { return strings.Contains(w, test.warning) })
@@ -209,7 +209,7 @@ func TestReasonsAndFindingsBecomeNeedsOrRisks(t *testing.T) {
 		"a flag taken down":            {supporting(`{"resourceType": "Flag", "status": "inactive", "subject": {"display": "x"}, "code": ` + dog + `}`), "loneliness-isolation", ""},
 	}
 	for name, test := range tests {
-		ref, err := referral.FromFHIR(with(t, test.elements))
+		ref, err := referral.FromFHIR(with(t, test.elements), terms)
 
 		var needs, risks []string
 		for _, n := range ref.Case.Needs {
@@ -226,7 +226,7 @@ func TestReasonsAndFindingsBecomeNeedsOrRisks(t *testing.T) {
 
 func TestSensitiveNeedIsMarked(t *testing.T) {
 	t.Parallel()
-	ref, _ := referral.FromFHIR(with(t, `{"reasonCode": [{"coding": [{"system": "http://snomed.info/sct", "code": "706893006"}]}, {"text": "a"}]}`))
+	ref, _ := referral.FromFHIR(with(t, `{"reasonCode": [{"coding": [{"system": "http://snomed.info/sct", "code": "706893006"}]}, {"text": "a"}]}`), terms)
 
 	if n := ref.Case.Needs; !n[0].Sensitive || n[1].Sensitive {
 		t.Errorf("needs %+v; want the first sensitive", n)
@@ -257,7 +257,7 @@ func TestConsentIsThreeSwitches(t *testing.T) {
 	}
 	for name, test := range tests {
 		ref, err := referral.FromFHIR(with(t, supporting(`{"resourceType": "Consent", "status": "active", "scope": {"text": "x"},
-			"policyRule": {"text": "x"}, "category": [`+test.categories+`]`+test.provision+`}`)))
+			"policyRule": {"text": "x"}, "category": [`+test.categories+`]`+test.provision+`}`)), terms)
 		if err != nil || ref.Case.Consent != test.want {
 			t.Errorf("%s: %+v, %v; want %+v", name, ref.Case.Consent, err, test.want)
 		}
@@ -270,7 +270,10 @@ func TestSourceIsWhatTheSenderSaysElseWhoAsked(t *testing.T) {
 		return `{"extension": [{"url": "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-SourceOfServiceRequest",
 			"valueCodeableConcept": {"coding": [{"system": "http://snomed.info/sct", "code": "` + code + `"}]}}]}`
 	}
-	tests := map[string]struct{ elements, want string }{
+	tests := map[string]struct {
+		elements string
+		want     cases.Source
+	}{
 		"general practitioner":   {says("108161000000109"), "gp"},
 		"nurse":                  {says("185362004"), "phct"},
 		"pharmacist":             {says("185369008"), "pharmacy"},
@@ -286,7 +289,7 @@ func TestSourceIsWhatTheSenderSaysElseWhoAsked(t *testing.T) {
 		"a relative, contained":  {`{"contained": [{"resourceType": "RelatedPerson", "id": "r", "patient": {"display": "x"}}], "requester": {"reference": "#r"}}`, "family-carer"},
 	}
 	for name, test := range tests {
-		ref, err := referral.FromFHIR(with(t, test.elements))
+		ref, err := referral.FromFHIR(with(t, test.elements), terms)
 		if err != nil || ref.Case.Source != test.want {
 			t.Errorf("%s: %q, %v; want %q", name, ref.Case.Source, err, test.want)
 		}
@@ -306,7 +309,7 @@ func TestRestrictedPersonKeepsNoInventedAddress(t *testing.T) {
 		"unrestricted":            {"U", "", false, false},
 	}
 	for name, test := range tests {
-		ref, err := referral.FromFHIR(with(t, patient(fmt.Sprintf(label, test.level, test.address))))
+		ref, err := referral.FromFHIR(with(t, patient(fmt.Sprintf(label, test.level, test.address))), terms)
 
 		p := ref.Case.Patient
 		if withheld := p.Address != nil && p.Address.Withheld; err != nil || p.Restricted != test.restricted || withheld != test.withheld {
@@ -319,7 +322,7 @@ func TestIdentifierOutOfUseIsNotTheirs(t *testing.T) {
 	t.Parallel()
 	ref, err := referral.FromFHIR(with(t, patient(`"identifier": [
 		{"use": "old", "system": "https://fhir.nhs.uk/Id/nhs-number", "value": "9990000026"},
-		{"use": "official", "system": "https://fhir.nhs.uk/Id/nhs-number", "value": "9990000018"}]`)))
+		{"use": "official", "system": "https://fhir.nhs.uk/Id/nhs-number", "value": "9990000018"}]`)), terms)
 
 	if err != nil || ref.Case.Patient.NHSNumber != "9990000018" || len(ref.Case.Patient.Identifiers) != 0 {
 		t.Errorf("NHS number %q, identifiers %v, %v", ref.Case.Patient.NHSNumber, ref.Case.Patient.Identifiers, err)
@@ -331,7 +334,7 @@ func TestDatesStayAsPreciseAsTheyWereSent(t *testing.T) {
 	for _, sent := range []string{
 		"2026", "2026-03", "2026-03-02", "2026-03-02T09:30:00Z", "2026-03-02T09:30:00+00:00", "2026-03-02T09:30:00+01:00", "2026-03-02T09:30:00.120-05:30", "1951-07-04T23:59:59.000001Z",
 	} {
-		ref, err := referral.FromFHIR(with(t, `{"authoredOn": "`+sent+`"}`))
+		ref, err := referral.FromFHIR(with(t, `{"authoredOn": "`+sent+`"}`), terms)
 		if err != nil || ref.Case.Referral.AuthoredOn != sent {
 			t.Errorf("authoredOn %q, %v; want %q", ref.Case.Referral.AuthoredOn, err, sent)
 		}
@@ -341,7 +344,7 @@ func TestDatesStayAsPreciseAsTheyWereSent(t *testing.T) {
 func TestPrimitiveWithoutAValueIsKept(t *testing.T) {
 	t.Parallel()
 	ref, err := referral.FromFHIR(with(t, patient(`"identifier": [{"value": "5"}], "_birthDate": {"extension": [
-		{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}`)))
+		{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}`)), terms)
 
 	if err != nil || ref.Case.Patient.BirthDate != "" {
 		t.Errorf("birthDate %q, %v; want none", ref.Case.Patient.BirthDate, err)
@@ -361,7 +364,7 @@ func TestLinkedResourceIsReadLikeAContainedOne(t *testing.T) {
 	}
 	request := with(t, `{"subject": {"reference": "`+urn+`"}}`)
 
-	ref, err := referral.FromFHIR(request, person("9990000018"))
+	ref, err := referral.FromFHIR(request, terms, person("9990000018"))
 	if err != nil || ref.Case.Patient.NHSNumber != "9990000018" || ref.Case.Patient.Name != "Ann Example" {
 		t.Errorf("patient %+v, %v", ref.Case.Patient, err)
 	}
@@ -369,7 +372,7 @@ func TestLinkedResourceIsReadLikeAContainedOne(t *testing.T) {
 	if steps["Bundle.entry[1].resource.name[0].text"].To != "patient.name" || steps["Bundle.entry[1].resource.photo[0].title"].Action != referral.Kept {
 		t.Errorf("the trace does not account for the linked resource: %v", ref.Trace())
 	}
-	_, err = referral.FromFHIR(request, person("9990000019"))
+	_, err = referral.FromFHIR(request, terms, person("9990000019"))
 	if es := fhir.ErrorsOf(err); es[0].Expression != "Bundle.entry[1].resource.identifier[0].value" {
 		t.Errorf("%v; want the fault in the entry", err)
 	}
@@ -380,7 +383,7 @@ func TestReferencesInACircleEnd(t *testing.T) {
 	const urn = "urn:uuid:53fefa32-fcbb-4ff8-8a92-55ee120877b7"
 	role := referral.Linked{Reference: urn, Resource: decode(t, []byte(`{"resourceType": "PractitionerRole", "organization": {"reference": "`+urn+`"}}`))}
 
-	ref, err := referral.FromFHIR(with(t, `{"requester": {"reference": "`+urn+`"}}`), role)
+	ref, err := referral.FromFHIR(with(t, `{"requester": {"reference": "`+urn+`"}}`), terms, role)
 
 	if err != nil || ref.Case.Referrer.Organisation != nil {
 		t.Errorf("%+v, %v; want no organisation", ref.Case.Referrer, err)
@@ -389,7 +392,7 @@ func TestReferencesInACircleEnd(t *testing.T) {
 
 func TestOnlyAServiceRequestIsAReferral(t *testing.T) {
 	t.Parallel()
-	_, err := referral.FromFHIR(decode(t, []byte(`{"resourceType": "Patient"}`)))
+	_, err := referral.FromFHIR(decode(t, []byte(`{"resourceType": "Patient"}`)), terms)
 
 	if !fhir.Is(err, fhir.IssueInvalid) {
 		t.Errorf("%v; want it invalid", err)
@@ -409,7 +412,7 @@ func FuzzFromFHIR(f *testing.F) {
 		if err != nil || r.Type != "ServiceRequest" {
 			return
 		}
-		ref, err := referral.FromFHIR(r)
+		ref, err := referral.FromFHIR(r, terms)
 		if len(ref.Case.Needs) == 0 || len(ref.Trace()) == 0 {
 			t.Errorf("a case without a need, or no trace")
 		}

@@ -190,7 +190,7 @@ func TestEveryElementThatArrivesIsAccountedFor(t *testing.T) {
 	for variant := range 5 {
 		sr := maximal(variant)
 
-		ref, _ := referral.FromFHIR(r4.Resource{Type: "ServiceRequest", Proto: sr})
+		ref, _ := referral.FromFHIR(r4.Resource{Type: "ServiceRequest", Proto: sr}, terms)
 
 		steps, missing := byPath(ref.Trace()), 0
 		all := leaves("ServiceRequest", sr.ProtoReflect(), unpacked(t, sr))
@@ -228,7 +228,7 @@ func TestRealReferralsAreAccountedFor(t *testing.T) {
 		}
 		read++
 		sr := r.Proto.(*srpb.ServiceRequest)
-		ref, _ := referral.FromFHIR(r)
+		ref, _ := referral.FromFHIR(r, terms)
 		steps := byPath(ref.Trace())
 		for _, l := range leaves("ServiceRequest", sr.ProtoReflect(), unpacked(t, sr)) {
 			if _, ok := stepFor(steps, l.path); !ok {
@@ -245,7 +245,7 @@ func TestRealReferralsAreAccountedFor(t *testing.T) {
 
 func TestNoElementIsAccountedForTwice(t *testing.T) {
 	t.Parallel()
-	ref, _ := referral.FromFHIR(r4.Resource{Type: "ServiceRequest", Proto: maximal(0)})
+	ref, _ := referral.FromFHIR(r4.Resource{Type: "ServiceRequest", Proto: maximal(0)}, terms)
 	seen := map[string]bool{}
 	for _, s := range ref.Trace() {
 		if seen[s.Path] {
@@ -265,7 +265,7 @@ func TestEveryModifierExtensionIsRefused(t *testing.T) {
 		}
 	}
 
-	_, err := referral.FromFHIR(r4.Resource{Type: "ServiceRequest", Proto: sr})
+	_, err := referral.FromFHIR(r4.Resource{Type: "ServiceRequest", Proto: sr}, terms)
 
 	for _, e := range fhir.ErrorsOf(err) {
 		if e.Code == fhir.IssueExtension {
@@ -303,7 +303,7 @@ func change(m protoreflect.Message) {
 func meaning(t *testing.T, sr *srpb.ServiceRequest) string {
 	t.Helper()
 	var u understood
-	u.read(referral.FromFHIR(r4.Resource{Type: "ServiceRequest", Proto: sr}))
+	u.read(referral.FromFHIR(r4.Resource{Type: "ServiceRequest", Proto: sr}, terms))
 	u.Trace = nil
 	out, err := json.Marshal(u)
 	if err != nil {
@@ -317,7 +317,7 @@ func TestTraceTellsTheTruth(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"typical.json", "bars.json", "held.json", "logical.json"} {
 		sr := fixture(t, name).Proto.(*srpb.ServiceRequest)
-		ref, _ := referral.FromFHIR(r4.Resource{Type: "ServiceRequest", Proto: sr})
+		ref, _ := referral.FromFHIR(r4.Resource{Type: "ServiceRequest", Proto: sr}, terms)
 		steps, before := byPath(ref.Trace()), meaning(t, sr)
 		for i, l := range leaves("ServiceRequest", sr.ProtoReflect(), unpacked(t, sr)) {
 			step, _ := stepFor(steps, l.path)

@@ -31,7 +31,7 @@ func (r *reading) why() {
 
 // context reads what the referrer added: further needs, risks, consent.
 func (r *reading) context() {
-	r.out.Case.Consent = cases.Consent{ToReferral: notStated, ToHold: notStated, ToShareBack: notStated}
+	r.out.Case.Consent = cases.Consent{ToReferral: cases.NotStated, ToHold: cases.NotStated, ToShareBack: cases.ShareNotStated}
 	for _, ref := range r.request.GetSupportingInfo() {
 		switch s := r.resolve(ref).(type) {
 		case *fpb.Flag:
@@ -57,9 +57,9 @@ func (r *reading) need(to string, concepts ...*dtpb.CodeableConcept) {
 		return
 	}
 	known := false
-	n.Category, known = terminology.Category(n.Codes)
+	n.Category, known = r.terms.Category(n.Codes)
 	for _, c := range n.Codes {
-		concept, _ := terminology.Lookup(c)
+		concept, _ := r.terms.Lookup(c)
 		n.Sensitive = n.Sensitive || concept.Sensitive
 	}
 	r.out.Case.Needs = append(r.out.Case.Needs, n)
@@ -67,7 +67,7 @@ func (r *reading) need(to string, concepts ...*dtpb.CodeableConcept) {
 	case len(n.Codes) == 0 || damaged:
 	case !known:
 		r.warn(concepts[0], fhir.IssueCodeInvalid, "A reason has a code that stands for no need that is known here: read the reason as it was sent.")
-	case terminology.Disagree(n.Codes):
+	case r.terms.Disagree(n.Codes):
 		r.warn(concepts[0], fhir.IssueCodeInvalid, "A reason has codes that stand for different needs: the first was taken.")
 	}
 }
@@ -76,7 +76,7 @@ func (r *reading) need(to string, concepts ...*dtpb.CodeableConcept) {
 // and the fix; the link worker sees what was probably meant.
 func (r *reading) damaged(element *dtpb.CodeableConcept, codings []fhir.Coding) (found bool) {
 	for _, c := range codings {
-		repair, damaged := terminology.Damaged(c)
+		repair, damaged := r.terms.Damaged(c)
 		if !damaged {
 			continue
 		}
@@ -166,7 +166,7 @@ func (r *reading) observation(o *obpb.Observation, reason bool) {
 // needOrRisk adds a need when the concepts are a reason or stand for one, else a risk.
 func (r *reading) needOrRisk(reason bool, concepts ...*dtpb.CodeableConcept) {
 	for _, c := range concepts {
-		_, known := terminology.Category(plain(c))
+		_, known := r.terms.Category(plain(c))
 		reason = reason || known
 	}
 	if reason {

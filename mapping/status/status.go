@@ -24,7 +24,6 @@ const (
 	SystemStatus     = fhir.Canonical + "/CodeSystem/case-status" // businessStatus: the states of a case
 	SystemReason     = fhir.Canonical + "/CodeSystem/case-reason" // statusReason: cases.Reasons
 	SystemInstrument = fhir.Canonical + "/CodeSystem/instrument"  // output.type: the instrument that was answered
-	SystemService    = fhir.Canonical + "/Id/service"             // owner, when the service has no ODS code
 	systemTaskCode   = "http://hl7.org/fhir/CodeSystem/task-code" // https://hl7.org/fhir/R4/codesystem-task-code.html
 )
 
@@ -76,10 +75,6 @@ func Task(in Input) (task *tpb.Task, ok bool) {
 	return task, subject != nil
 }
 
-// Subject is the logical reference by which the practice knows the person; nil when
-// nothing names them.
-func Subject(p cases.Patient) *dtpb.Reference { return p.Reference() }
-
 // identifiers name the case, for ever, and the event, on every attempt to tell of it.
 func identifiers(in Input) []*dtpb.Identifier {
 	return []*dtpb.Identifier{
@@ -125,12 +120,12 @@ var displays = map[cases.State]string{
 }
 
 // priorities are the codes of ServiceRequest.priority; without one a case is routine.
-var priorities = map[string]cpb.RequestPriorityCode_Value{
-	"":        cpb.RequestPriorityCode_ROUTINE,
-	"routine": cpb.RequestPriorityCode_ROUTINE,
-	"urgent":  cpb.RequestPriorityCode_URGENT,
-	"asap":    cpb.RequestPriorityCode_ASAP,
-	"stat":    cpb.RequestPriorityCode_STAT,
+var priorities = map[cases.Priority]cpb.RequestPriorityCode_Value{
+	"":            cpb.RequestPriorityCode_ROUTINE,
+	cases.Routine: cpb.RequestPriorityCode_ROUTINE,
+	cases.Urgent:  cpb.RequestPriorityCode_URGENT,
+	cases.ASAP:    cpb.RequestPriorityCode_ASAP,
+	cases.Stat:    cpb.RequestPriorityCode_STAT,
 }
 
 // reason is why the last move was made, as codes and in words. A held case without a
@@ -173,7 +168,7 @@ func owner(service *cases.Party) *dtpb.Reference {
 	if service == nil {
 		return nil
 	}
-	id := fhir.Identifier{System: SystemService, Value: service.ID}
+	id := fhir.Identifier{System: fhir.SystemService, Value: service.ID}
 	if code, err := nhs.ParseODSCode(service.ID); err == nil && string(code) == service.ID {
 		id.System = nhs.SystemODS
 	}

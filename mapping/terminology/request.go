@@ -21,10 +21,13 @@ const (
 	RequestUnknown           Request = "unknown"       // the tables do not know the code
 )
 
-var requests = map[key]struct {
+// requestCode is a code that a request may have.
+type requestCode struct {
 	display string
 	request Request
-}{
+}
+
+var requests = map[key]requestCode{
 	{nhs.SystemSNOMED, "871731000000106"}:  {"Referral to social prescribing service", RequestSocialPrescribing},
 	{nhs.SystemSNOMED, "515721000000104"}:  {"Social prescribing for mental health", RequestSocialPrescribing},
 	{nhs.SystemSNOMED, "1084281000000109"}: {"Signposting to social prescribing service", RequestSocialPrescribing},
@@ -48,11 +51,11 @@ var requests = map[key]struct {
 
 // Requested says what the codings of ServiceRequest.code ask for. One that asks for
 // social prescribing settles it, whatever local codes stand beside it.
-func Requested(codings []fhir.Coding) Request {
+func (m Map) Requested(codings []fhir.Coding) Request {
 	found := RequestUnknown
 	for _, c := range codings {
 		system := nhs.System(c.System)
-		switch r := requests[key{system, normal(system, c.Code)}].request; {
+		switch r := m.requests[key{system, normal(system, c.Code)}].request; {
 		case r == RequestSocialPrescribing:
 			return r
 		case r != "" && found == RequestUnknown:

@@ -18,37 +18,31 @@ const SystemNeed = fhir.Canonical + "/CodeSystem/need"
 // Unspecified is the category of a need that no code tells.
 const Unspecified = "unspecified"
 
-var categories = []fhir.Coding{
-	{System: SystemNeed, Code: "loneliness-isolation", Display: "Loneliness or isolation"},
-	{System: SystemNeed, Code: "debt-finance", Display: "Debt and money"},
-	{System: SystemNeed, Code: "housing", Display: "Housing"},
-	{System: SystemNeed, Code: "homelessness", Display: "Homelessness"},
-	{System: SystemNeed, Code: "food", Display: "Food"},
-	{System: SystemNeed, Code: "low-physical-activity", Display: "Low physical activity"},
-	{System: SystemNeed, Code: "mental-wellbeing", Display: "Mental wellbeing"},
-	{System: SystemNeed, Code: "carer-support", Display: "Support as a carer"},
-	{System: SystemNeed, Code: "employment-training", Display: "Work and training"},
-	{System: SystemNeed, Code: "domestic-abuse-safety", Display: "Domestic abuse and safety"},
-	{System: SystemNeed, Code: "transport-access", Display: "Transport"},
-	{System: SystemNeed, Code: "long-term-condition-self-management", Display: "Living with a long-term condition"},
-	{System: SystemNeed, Code: "bereavement", Display: "Bereavement"},
-	{System: SystemNeed, Code: "substance-gambling", Display: "Alcohol, drugs or gambling"},
-	{System: SystemNeed, Code: "migration-asylum", Display: "Migration and asylum"},
-	{System: SystemNeed, Code: "other-social", Display: "Another social need"},
-	{System: SystemNeed, Code: Unspecified, Display: "Not specified"},
+// Category is a kind of need, as a link worker thinks of it.
+type Category struct {
+	Code      string // within SystemNeed
+	Display   string
+	Sensitive bool // not for every eye
 }
 
-// Categories are the need categories with their texts for people.
-func Categories() []fhir.Coding { return slices.Clone(categories) }
-
-// Display is the category's text for people; "" for an unknown one.
-func Display(category string) string {
-	for _, c := range categories {
-		if c.Code == category {
-			return c.Display
-		}
-	}
-	return ""
+var categories = []Category{
+	{Code: "loneliness-isolation", Display: "Loneliness or isolation"},
+	{Code: "debt-finance", Display: "Debt and money"},
+	{Code: "housing", Display: "Housing"},
+	{Code: "homelessness", Display: "Homelessness"},
+	{Code: "food", Display: "Food"},
+	{Code: "low-physical-activity", Display: "Low physical activity"},
+	{Code: "mental-wellbeing", Display: "Mental wellbeing"},
+	{Code: "carer-support", Display: "Support as a carer"},
+	{Code: "employment-training", Display: "Work and training"},
+	{Code: "domestic-abuse-safety", Display: "Domestic abuse and safety", Sensitive: true},
+	{Code: "transport-access", Display: "Transport"},
+	{Code: "long-term-condition-self-management", Display: "Living with a long-term condition"},
+	{Code: "bereavement", Display: "Bereavement"},
+	{Code: "substance-gambling", Display: "Alcohol, drugs or gambling"},
+	{Code: "migration-asylum", Display: "Migration and asylum"},
+	{Code: "other-social", Display: "Another social need"},
+	{Code: Unspecified, Display: "Not specified"},
 }
 
 // Concept is one row of the map from codes to needs.
@@ -59,32 +53,49 @@ type Concept struct {
 	Sensitive   bool   // not for every eye
 }
 
+type key struct{ system, code string }
+
+// Map says what codes mean: which need each stands for and what a request for it asks.
+// It is never changed once it is made, so that many may read it at once. Its zero value
+// knows no code.
+type Map struct {
+	categories []Category
+	concepts   map[key]Concept
+	requests   map[key]requestCode
+}
+
 //go:embed needs.tsv
 var needs string
 
-type key struct{ system, code string }
-
-// concepts holds the rows whose source is marked A, A- or B: a primary source or an
-// open code list of the NHS. Nothing less is shipped.
-var concepts = func() map[key]Concept {
-	rows := map[key]Concept{}
+// Default is the map that Caselink comes with. It holds the rows whose source is marked
+// A, A- or B: a primary source or an open code list of the NHS. Nothing less is shipped.
+func Default() Map {
+	concepts := map[key]Concept{}
 	for line := range strings.Lines(needs) {
 		f := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
-		rows[key{f[0], f[1]}] = Concept{Display: f[2], Category: f[3], Equivalence: f[4], Sensitive: f[5] == "sensitive"}
+		concepts[key{f[0], f[1]}] = Concept{Display: f[2], Category: f[3], Equivalence: f[4], Sensitive: f[5] == "sensitive"}
 	}
-	delete(rows, key{"system", "code"})
-	return rows
-}()
+	delete(concepts, key{"system", "code"}) // the heading
 
-// Lookup finds the need that one coding stands for. A coding of our own categories
-// stands for itself.
-func Lookup(c fhir.Coding) (Concept, bool) {
+	return Map{categories: categories, concepts: concepts, requests: requests}
+}
+
+// Categories are the need categories, in the order in which they are shown.
+func (m Map) Categories() []Category { return slices.Clone(m.categories) }
+
+// Lookup finds the need that one coding stands for. A coding of the categories
+// themselves, in SystemNeed, stands for itself.
+func (m Map) Lookup(c fhir.Coding) (Concept, bool) {
 	system := nhs.System(c.System)
 	if system == SystemNeed {
-		text := Display(c.Code)
-		return Concept{Display: text, Category: c.Code, Equivalence: "equivalent", Sensitive: c.Code == "domestic-abuse-safety"}, text != ""
+		i := slices.IndexFunc(m.categories, func(known Category) bool { return known.Code == c.Code })
+		if i < 0 {
+			return Concept{}, false
+		}
+		own := m.categories[i]
+		return Concept{Display: own.Display, Category: own.Code, Equivalence: "equivalent", Sensitive: own.Sensitive}, true
 	}
-	concept, ok := concepts[key{system, normal(system, c.Code)}]
+	concept, ok := m.concepts[key{system, normal(system, c.Code)}]
 	return concept, ok
 }
 
@@ -99,9 +110,9 @@ func normal(system, code string) string {
 
 // Category is the need category of a concept's codings: the first that the map
 // knows. ok is false, and the category Unspecified, when it knows none.
-func Category(codings []fhir.Coding) (category string, ok bool) {
+func (m Map) Category(codings []fhir.Coding) (category string, ok bool) {
 	for _, c := range codings {
-		if concept, ok := Lookup(c); ok {
+		if concept, ok := m.Lookup(c); ok {
 			return concept.Category, true
 		}
 	}
@@ -109,10 +120,10 @@ func Category(codings []fhir.Coding) (category string, ok bool) {
 }
 
 // Disagree reports whether two of the codings stand for different needs.
-func Disagree(codings []fhir.Coding) bool {
+func (m Map) Disagree(codings []fhir.Coding) bool {
 	first := ""
 	for _, c := range codings {
-		concept, ok := Lookup(c)
+		concept, ok := m.Lookup(c)
 		if ok && first != "" && concept.Category != first {
 			return true
 		}
@@ -126,7 +137,7 @@ func Disagree(codings []fhir.Coding) bool {
 // Damaged reports whether the coding is a SNOMED CT identifier that is not well
 // formed. The repair is the identifier that a spreadsheet cut, for a person to
 // confirm; empty unless it is one that these tables know.
-func Damaged(c fhir.Coding) (repair fhir.Coding, damaged bool) {
+func (m Map) Damaged(c fhir.Coding) (repair fhir.Coding, damaged bool) {
 	if nhs.System(c.System) != nhs.SystemSNOMED || c.Code == "" {
 		return fhir.Coding{}, false
 	}
@@ -137,10 +148,10 @@ func Damaged(c fhir.Coding) (repair fhir.Coding, damaged bool) {
 	if !ok {
 		return fhir.Coding{}, true
 	}
-	if concept, ok := concepts[key{nhs.SystemSNOMED, id.String()}]; ok {
+	if concept, ok := m.concepts[key{nhs.SystemSNOMED, id.String()}]; ok {
 		return fhir.Coding{System: nhs.SystemSNOMED, Code: id.String(), Display: concept.Display}, true
 	}
-	if request, ok := requests[key{nhs.SystemSNOMED, id.String()}]; ok {
+	if request, ok := m.requests[key{nhs.SystemSNOMED, id.String()}]; ok {
 		return fhir.Coding{System: nhs.SystemSNOMED, Code: id.String(), Display: request.display}, true
 	}
 	return fhir.Coding{}, true

@@ -11,6 +11,8 @@ import (
 	"caselink.example/mapping/terminology"
 )
 
+var terms = terminology.Default()
+
 func sct(code string) fhir.Coding  { return fhir.Coding{System: nhs.SystemSNOMED, Code: code} }
 func read(code string) fhir.Coding { return fhir.Coding{System: nhs.SystemReadV2, Code: code} }
 
@@ -35,11 +37,12 @@ func TestTableHoldsWellFormedCodesFromGoodSources(t *testing.T) {
 		if f[0] == nhs.SystemReadV2 && len(f[1]) != 5 {
 			t.Errorf("%q is not a five-byte Read code", f[1])
 		}
-		if terminology.Display(f[3]) == "" || !slices.Contains([]string{"equivalent", "wider", "inexact"}, f[4]) ||
+		known := slices.ContainsFunc(terms.Categories(), func(c terminology.Category) bool { return c.Code == f[3] })
+		if !known || !slices.Contains([]string{"equivalent", "wider", "inexact"}, f[4]) ||
 			!slices.Contains([]string{"A", "A-", "B"}, f[6]) || f[5] != "" && f[5] != "sensitive" {
 			t.Errorf("%q: unknown category, equivalence, handling or confidence", row)
 		}
-		got, ok := terminology.Lookup(fhir.Coding{System: f[0], Code: f[1]})
+		got, ok := terms.Lookup(fhir.Coding{System: f[0], Code: f[1]})
 		want := terminology.Concept{Display: f[2], Category: f[3], Equivalence: f[4], Sensitive: f[5] != ""}
 		if !ok || got != want {
 			t.Errorf("Lookup(%s) = %v, %v; want %v", f[1], got, ok, want)
@@ -71,7 +74,7 @@ func TestCategoryIsTheFirstThatTheMapKnows(t *testing.T) {
 		{nil, ""},
 	}
 	for _, test := range tests {
-		got, ok := terminology.Category(test.codings)
+		got, ok := terms.Category(test.codings)
 		if want := orUnspecified(test.want); got != want || ok != (test.want != "") {
 			t.Errorf("Category(%v) = %q, %v; want %q", test.codings, got, ok, want)
 		}
@@ -96,7 +99,7 @@ func TestCodingsThatDisagreeAreSeen(t *testing.T) {
 		{[]fhir.Coding{sct("267076002"), {System: "https://local.example", Code: "X1"}}, false},
 		{nil, false},
 	} {
-		if got := terminology.Disagree(test.codings); got != test.want {
+		if got := terms.Disagree(test.codings); got != test.want {
 			t.Errorf("Disagree(%v) = %v, want %v", test.codings, got, test.want)
 		}
 	}
@@ -118,11 +121,11 @@ func TestDamagedCodeIsSeenAndARepairOffered(t *testing.T) {
 		"no code":                {sct(""), false, ""},
 	}
 	for name, test := range tests {
-		repair, damaged := terminology.Damaged(test.coding)
+		repair, damaged := terms.Damaged(test.coding)
 		if damaged != test.damaged || repair.Code != test.repair || (repair.Display == "") != (test.repair == "") {
 			t.Errorf("%s: %v, %v; want %v, repair %q", name, repair, damaged, test.damaged, test.repair)
 		}
-		if got, ok := terminology.Category([]fhir.Coding{test.coding}); test.damaged && ok {
+		if got, ok := terms.Category([]fhir.Coding{test.coding}); test.damaged && ok {
 			t.Errorf("%s: category %s, though nobody has confirmed the repair", name, got)
 		}
 	}
@@ -144,7 +147,7 @@ func TestRequestedIsSocialPrescribingWhenOneCodeSaysSo(t *testing.T) {
 		{[]fhir.Coding{local}, terminology.RequestUnknown},
 		{nil, terminology.RequestUnknown},
 	} {
-		if got := terminology.Requested(test.codings); got != test.want {
+		if got := terms.Requested(test.codings); got != test.want {
 			t.Errorf("Requested(%v) = %s, want %s", test.codings, got, test.want)
 		}
 	}
@@ -152,13 +155,18 @@ func TestRequestedIsSocialPrescribingWhenOneCodeSaysSo(t *testing.T) {
 
 func TestCategoriesAllHaveATextForPeople(t *testing.T) {
 	t.Parallel()
-	all := terminology.Categories()
+	all := terms.Categories()
 	for _, c := range all {
-		if c.Display == "" || terminology.Display(c.Code) != c.Display {
-			t.Errorf("%s: display %q, Display says %q", c.Code, c.Display, terminology.Display(c.Code))
+		got, ok := terms.Lookup(fhir.Coding{System: terminology.SystemNeed, Code: c.Code})
+		want := terminology.Concept{Display: c.Display, Category: c.Code, Equivalence: "equivalent", Sensitive: c.Code == "domestic-abuse-safety"}
+		if !ok || c.Display == "" || got != want {
+			t.Errorf("%s stands for %+v, %v; want %+v", c.Code, got, ok, want)
 		}
 	}
-	if len(all) != 17 || terminology.Display("x") != "" {
-		t.Errorf("%d categories, want 17; an unknown one has the text %q", len(all), terminology.Display("x"))
+	if len(all) != 17 {
+		t.Errorf("%d categories, want 17", len(all))
+	}
+	if got, ok := terms.Lookup(fhir.Coding{System: terminology.SystemNeed, Code: "x"}); ok {
+		t.Errorf("a category that is none stands for %+v", got)
 	}
 }

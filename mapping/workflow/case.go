@@ -44,7 +44,7 @@ func (f *Flow) moved(cur Current, version int, move cases.Move) (Change, error) 
 // Answers are what a person answered to an instrument.
 type Answers struct {
 	Instrument string
-	Point      string
+	Point      cases.Point
 	Answers    map[string]json.RawMessage
 	AnsweredAt time.Time // zero: now
 	Corrects   string    // id of the outcome that these answers replace; "" for a new one
@@ -55,7 +55,7 @@ type Answers struct {
 // practice is owed one Observation for each score. Answers that do not fit the
 // instrument are refused with every fault.
 func (f *Flow) RecordOutcome(ctx context.Context, scope fhir.Scope, caseID string, a Answers) (cases.Outcome, error) {
-	scored, err := outcome.Score(a.Instrument, a.Point, a.Answers)
+	scored, err := f.Meaning.Outcomes.Score(a.Instrument, a.Point, a.Answers)
 	if faults := join(err, f.past(a.AnsweredAt), a.Actor.Check()); faults != nil {
 		return cases.Outcome{}, faults
 	}
@@ -120,7 +120,7 @@ func (f *Flow) withObservations(c Change, o cases.Outcome) (Change, error) {
 	if _, ok := c.Case.Patient.Identifier(); !ok {
 		parked = noSubject
 	}
-	for _, obs := range outcome.Observations(outcome.Input{Case: c.Case, Outcome: o, Issued: c.Event.OccurredAt, Base: f.Base}) {
+	for _, obs := range f.Meaning.Outcomes.Observations(outcome.Input{Case: c.Case, Outcome: o, Issued: c.Event.OccurredAt, Base: f.Base}) {
 		raw, err := r4.Marshal(obs)
 		if err != nil {
 			return Change{}, err
@@ -142,7 +142,7 @@ func (f *Flow) next(cur Current, c cases.Case, e Event) Change {
 	root := cur.Referral
 	root.Seq++
 	e.Seq = root.Seq
-	return Change{Referral: root, Case: c, Event: e, Audit: Audit{
+	return Change{Referral: root, Case: c, Event: e, Withhold: withhold(c), Audit: Audit{
 		At: e.OccurredAt, Action: "U", Holder: root.Holder, Service: root.Service, ResourceType: "Case", ResourceID: c.ID, Referral: root.ID,
 	}}
 }

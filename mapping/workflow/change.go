@@ -19,6 +19,7 @@ type Change struct {
 	Case      cases.Case
 	Event     Event
 	Owed      []Owed
+	Withhold  bool // nothing more of this referral is sent: see cases.Consent
 	Audit     Audit
 }
 

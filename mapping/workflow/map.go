@@ -20,22 +20,22 @@ type Mapped struct {
 // Map says what a referral would mean if it came now, and keeps nothing. The case has
 // no id, practice or service: those come with a receipt. The faults are those that
 // Receive would tell, warnings too; the trace of a referral that is refused says where.
-func Map(raw []byte, format fhir.Format, now time.Time) (Mapped, fhir.Errors) {
-	_, ref, faults, err := read(raw, format)
+func (m Meaning) Map(raw []byte, format fhir.Format, now time.Time) (Mapped, fhir.Errors) {
+	_, ref, faults, err := m.read(raw, format)
 	if err != nil {
 		faults = append(faults, fhir.ErrorsOf(err)...)
 	}
 	return mapped(newCase(ref.Case, now), ref), faults
 }
 
-// Map is the function Map for a referral of the scope's practice: with its practice,
+// Map is Meaning.Map for a referral of the scope's practice: with its practice,
 // and the service that would work it.
 func (f *Flow) Map(scope fhir.Scope, raw []byte, format fhir.Format) (Mapped, error) {
 	practice, ok := f.Directory.Practice(scope.Holder)
 	if !ok {
 		return Mapped{}, UnknownPractice()
 	}
-	_, ref, _, err := read(raw, format)
+	_, ref, _, err := f.Meaning.read(raw, format)
 	if err != nil {
 		return Mapped{}, err
 	}
@@ -52,7 +52,7 @@ func mapped(c cases.Case, ref referral.Reading) Mapped {
 
 // Trace says what became of each element of a stored ServiceRequest as it was
 // received: the id and the stamps that a server adds are left out.
-func Trace(stored []byte) ([]referral.Step, error) {
+func (m Meaning) Trace(stored []byte) ([]referral.Step, error) {
 	r, err := r4.UnmarshalType(stored, "ServiceRequest")
 	if err != nil {
 		return nil, err
@@ -62,7 +62,7 @@ func Trace(stored []byte) ([]referral.Step, error) {
 	if meta := request.GetMeta(); meta != nil {
 		meta.VersionId, meta.LastUpdated = nil, nil
 	}
-	ref, err := referral.FromFHIR(r)
+	ref, err := referral.FromFHIR(r, m.Terms)
 	if err != nil {
 		return nil, err
 	}

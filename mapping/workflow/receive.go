@@ -17,6 +17,7 @@ import (
 
 // Flow is the steps over their parts. All fields are needed.
 type Flow struct {
+	Meaning   Meaning
 	Store     Store
 	Directory Directory
 	Base      string // absolute URL of the FHIR API, without a slash at the end
@@ -106,7 +107,7 @@ func (f *Flow) Received(scope fhir.Scope, in Incoming) (Change, fhir.Errors, err
 	if !ok {
 		return Change{}, nil, UnknownPractice()
 	}
-	r, ref, warnings, err := read(in.Original.Body, in.Format)
+	r, ref, warnings, err := f.Meaning.read(in.Original.Body, in.Format)
 	if err != nil && r.Type != "ServiceRequest" {
 		return Change{}, nil, err
 	}
@@ -120,12 +121,12 @@ func (f *Flow) Received(scope fhir.Scope, in Incoming) (Change, fhir.Errors, err
 
 // read is what the bytes of a referral mean, and what its sender should look at. The
 // error has every fault. The resource is the zero value when it is not sound FHIR.
-func read(raw []byte, format fhir.Format) (r4.Resource, referral.Reading, fhir.Errors, error) {
-	r, faults := sound(raw, format, func(root r4.Node) bool { return root.Type() == "ServiceRequest" })
+func (m Meaning) read(raw []byte, format fhir.Format) (r4.Resource, referral.Reading, fhir.Errors, error) {
+	r, faults := m.sound(raw, format, func(root r4.Node) bool { return root.Type() == "ServiceRequest" })
 	if refused := refusals(faults); len(refused) > 0 {
 		return r4.Resource{}, referral.Reading{}, nil, refused
 	}
-	ref, err := referral.FromFHIR(r)
+	ref, err := referral.FromFHIR(r, m.Terms)
 	return r, ref, append(faults, ref.Warnings...), err
 }
 
@@ -147,6 +148,7 @@ func (f *Flow) firstChange(scope fhir.Scope, practice Practice, r r4.Resource, r
 		Opening:   &Opening{Identities: identities, Digest: r4.Digest(r.JSON), Original: original},
 		Resources: []fhir.Stored{stored},
 		Case:      c,
+		Withhold:  withhold(c),
 		Event:     Event{Seq: 1, Kind: EventReceived, To: c.Status, Actor: cases.Actor{Name: practice.Name, Organisation: practice.ODS}, OccurredAt: now},
 		Audit:     Audit{At: now, Action: "C", Holder: scope.Holder, Service: root.Service, ResourceType: "ServiceRequest", ResourceID: id, Referral: id},
 	}
@@ -191,13 +193,16 @@ func (f *Flow) serviceFor(ref referral.Reading, practice Practice) (Service, boo
 	return f.Directory.Service(practice.DefaultService)
 }
 
+// withhold reports whether the person lets the practice hear nothing of the case.
+func withhold(c cases.Case) bool { return c.Consent.ToShareBack == cases.ShareNone }
+
 // withTask adds to a Change the version of the Task that tells the practice about
 // it, and what each destination is owed of the Change.
 func (f *Flow) withTask(c Change, last fhir.Meta, destinations []string) (Change, error) {
 	eventID := cases.EventID(c.Referral.ID, c.Event.Seq)
 	task, sendable := status.Task(status.Input{
-		Case: c.Case, ID: last.ID, EventID: eventID, Seq: c.Event.Seq, At: c.Event.OccurredAt, Base: f.Base, Outputs: outputs(c.Case, f.Base),
-		CodedOnly: c.Case.Consent.ToShareBack == "coded-only",
+		Case: c.Case, ID: last.ID, EventID: eventID, Seq: c.Event.Seq, At: c.Event.OccurredAt, Base: f.Base, Outputs: f.outputs(c.Case),
+		CodedOnly: c.Case.Consent.ToShareBack == cases.ShareCodedOnly,
 	})
 	raw, err := r4.Marshal(task)
 	if err != nil {
@@ -219,10 +224,10 @@ func (f *Flow) withTask(c Change, last fhir.Meta, destinations []string) (Change
 }
 
 // outputs are the scores that the case has produced so far.
-func outputs(c cases.Case, base string) []status.Output {
+func (f *Flow) outputs(c cases.Case) []status.Output {
 	var out []status.Output
 	for _, o := range c.Outcomes {
-		for _, obs := range outcome.Observations(outcome.Input{Case: c, Outcome: o, Issued: o.RecordedAt, Base: base}) {
+		for _, obs := range f.Meaning.Outcomes.Observations(outcome.Input{Case: c, Outcome: o, Issued: o.RecordedAt, Base: f.Base}) {
 			id := obs.GetIdentifier()[0]
 			out = append(out, status.Output{
 				ObservationID: obs.GetId().GetValue(), Instrument: o.Instrument,

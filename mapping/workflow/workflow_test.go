@@ -16,6 +16,7 @@ import (
 	"caselink.example/fhir/r4"
 	"caselink.example/mapping/cases"
 	"caselink.example/mapping/outcome"
+	"caselink.example/mapping/terminology"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -48,6 +49,7 @@ func (d town) ServiceBy(id fhir.Identifier) (Service, bool) {
 func newFlow() *Flow {
 	n := 0
 	return &Flow{
+		Meaning:   DefaultMeaning(),
 		Directory: town{}, Base: "https://caselink.example/FHIR/R4", Now: func() time.Time { return noon },
 		NewID: func() string { n++; return fmt.Sprintf("00000000-0000-4000-8000-%012d", n) }, Wake: func() {},
 	}
@@ -164,7 +166,7 @@ func ons4(t *testing.T, answer int) (outcome.Scored, Answers) {
 	a := Answers{Instrument: "ons4", Point: "baseline", Actor: cases.Actor{Name: "Ola Example"}, Answers: map[string]json.RawMessage{
 		"life-satisfaction": raw, "worthwhile": raw, "happy-yesterday": raw, "anxious-yesterday": raw,
 	}}
-	scored, err := outcome.Score(a.Instrument, a.Point, a.Answers)
+	scored, err := DefaultMeaning().Outcomes.Score(a.Instrument, a.Point, a.Answers)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -332,11 +334,29 @@ func consent(code, provision string) string {
 		"policyRule":{"text":"as agreed"},"provision":{"type":"` + provision + `"}}]}`
 }
 
+func TestNothingIsReadButByTheMeaningThatWasGiven(t *testing.T) {
+	t.Parallel()
+	none := Meaning{}
+	_, faults := none.Check([]byte(ordinary), fhir.JSON)
+	mapped, _ := none.Map([]byte(with(t, `{"reasonCode":[{"coding":[{"system":"http://snomed.info/sct","code":"267076002"}]}]}`)), fhir.JSON, noon)
+	_, err := none.Outcomes.Score("ons4", cases.Baseline, nil)
+
+	if len(faults) != 1 || faults[0].Rule != "dom-6" { // the one rule of every resource that needs no table
+		t.Errorf("without terms or rules a referral is told %v", faults)
+	}
+	if got := mapped.Needs[0].Category; got != terminology.Unspecified {
+		t.Errorf("without terms the need is %s", got)
+	}
+	if err == nil {
+		t.Error("without instruments ONS4 is scored")
+	}
+}
+
 func TestConsentDecidesWhatIsSaidToThePractice(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		members string
-		share   string
+		share   cases.ShareBack
 		words   bool
 	}{
 		"not stated":     {`{}`, "not-stated", true},
@@ -355,6 +375,9 @@ func TestConsentDecidesWhatIsSaidToThePractice(t *testing.T) {
 		words := strings.Contains(string(moved.Resources[0].JSON), "Full until May.")
 		if got := moved.Case.Consent.ToShareBack; got != c.share || words != c.words {
 			t.Errorf("%s: share back %s, words %v; want %s, %v", name, got, words, c.share, c.words)
+		}
+		if withheld := c.share == cases.ShareNone; received.Withhold != withheld || moved.Withhold != withheld {
+			t.Errorf("%s: withheld %v, then %v; want %v", name, received.Withhold, moved.Withhold, withheld)
 		}
 		if !strings.Contains(string(moved.Resources[0].JSON), `"code":"no-capacity"`) {
 			t.Errorf("%s: the code of the reason is missing", name)
@@ -456,7 +479,7 @@ func TestTraceLeavesOutWhatTheServerAdds(t *testing.T) {
 	t.Parallel()
 	received := receive(t, "Y99901", with(t, `{"id":"mine","meta":{"versionId":"7","tag":[{"code":"x"}]}}`))
 
-	steps, err := Trace(received.Resources[0].JSON)
+	steps, err := newFlow().Meaning.Trace(received.Resources[0].JSON)
 	if err != nil {
 		t.Fatal(err)
 	}

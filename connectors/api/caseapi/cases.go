@@ -17,7 +17,6 @@ import (
 	"caselink.example/mapping/outcome"
 	"caselink.example/mapping/referral"
 	"caselink.example/mapping/terminology"
-	"caselink.example/mapping/workflow"
 )
 
 // MaxPage is how many cases one page may hold.
@@ -57,7 +56,7 @@ func view(c *gin.Context, found cases.Case) caseView {
 }
 
 func (a *API) listCases(c *gin.Context) error {
-	f, err := filter(c.Request.URL.Query())
+	f, err := filter(c.Request.URL.Query(), a.Flow.Meaning.Terms.Categories())
 	if err != nil {
 		return err
 	}
@@ -77,7 +76,7 @@ func (a *API) listCases(c *gin.Context) error {
 var parameters = []string{"status", "need", "service", "changed-since", "limit", "cursor"}
 
 // filter reads the parameters of a list. Every fault is told.
-func filter(q url.Values) (store.CaseFilter, error) {
+func filter(q url.Values, needs []terminology.Category) (store.CaseFilter, error) {
 	f := store.CaseFilter{Status: q.Get("status"), Need: q.Get("need"), Service: q.Get("service"), Cursor: q.Get("cursor")}
 	var faults fhir.Errors
 	for name, values := range q {
@@ -91,8 +90,8 @@ func filter(q url.Values) (store.CaseFilter, error) {
 	if f.Status != "" && !cases.State(f.Status).Known() {
 		faults = append(faults, fhir.Errorf(fhir.IssueValue, "status must be one of %s", cases.StateList()).At("status"))
 	}
-	if f.Need != "" && terminology.Display(f.Need) == "" {
-		faults = append(faults, fhir.Errorf(fhir.IssueValue, "need must be one of %s", needList()).At("need"))
+	if known := codes(needs); f.Need != "" && !slices.Contains(known, f.Need) {
+		faults = append(faults, fhir.Errorf(fhir.IssueValue, "need must be one of %s", strings.Join(known, ", ")).At("need"))
 	}
 	if s := q.Get("changed-since"); s != "" {
 		var err error
@@ -109,12 +108,12 @@ func filter(q url.Values) (store.CaseFilter, error) {
 	return f, faults.OrNil()
 }
 
-func needList() string {
-	var codes []string
-	for _, c := range terminology.Categories() {
-		codes = append(codes, c.Code)
+func codes(needs []terminology.Category) []string {
+	all := make([]string, len(needs))
+	for i, n := range needs {
+		all[i] = n.Code
 	}
-	return strings.Join(codes, ", ")
+	return all
 }
 
 func (a *API) readCase(c *gin.Context) error {
@@ -146,7 +145,7 @@ func (a *API) readTrace(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	steps, err := workflow.Trace(first)
+	steps, err := a.Flow.Meaning.Trace(first)
 	if err != nil {
 		return err
 	}
@@ -155,12 +154,12 @@ func (a *API) readTrace(c *gin.Context) error {
 }
 
 func (a *API) listInstruments(c *gin.Context) error {
-	c.JSON(http.StatusOK, instrumentList{outcome.Instruments()})
+	c.JSON(http.StatusOK, instrumentList{a.Flow.Meaning.Outcomes})
 	return nil
 }
 
 func (a *API) readInstrument(c *gin.Context) error {
-	found, ok := outcome.Lookup(c.Param("id"))
+	found, ok := a.Flow.Meaning.Outcomes.Lookup(c.Param("id"))
 	if !ok {
 		return fhir.Errorf(fhir.IssueNotFound, "there is no such instrument: GET /api/v1/instruments lists them")
 	}

@@ -25,7 +25,7 @@ type (
 	}
 	outcomeRequest struct {
 		Instrument string                     `json:"instrument"`
-		Point      string                     `json:"point"`
+		Point      cases.Point                `json:"point"`
 		Answers    map[string]json.RawMessage `json:"answers"`
 		AnsweredAt *time.Time                 `json:"answeredAt,omitempty"` // default: now
 		Corrects   string                     `json:"corrects,omitempty"`   // id of the outcome that this one corrects

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"caselink.example/connectors/api/fhirapi"
+	"caselink.example/fhir"
 	"caselink.example/fhir/validate"
 )
 
@@ -24,7 +25,7 @@ func TestStatementSaysWhatIsServed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, faults := validate.Check(raw); len(faults) > 0 {
+	if _, faults := validate.R4().Check(raw, fhir.JSON); len(faults) > 0 {
 		t.Errorf("our own rules find: %v", faults)
 	}
 	var got struct {

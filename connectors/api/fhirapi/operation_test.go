@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"caselink.example/connectors/api/edge/edgetest"
+	"caselink.example/fhir"
 	"caselink.example/fhir/r4"
 	"caselink.example/fhir/validate"
 )
@@ -167,7 +168,7 @@ func TestStatementIsSoundFHIR(t *testing.T) {
 
 	a := w.Do("", "GET", "/FHIR/R4/metadata", "").Wants(http.StatusOK)
 
-	if _, faults := validate.Check(a.Body); len(faults) > 0 {
+	if _, faults := validate.R4().Check(a.Body, fhir.JSON); len(faults) > 0 {
 		t.Errorf("our own rules find: %v", faults)
 	}
 	if a.At("software", "version") != "1.2.3" || a.At("implementation", "url") != w.Flow.Base || a.At("fhirVersion") != "4.0.1" {

@@ -77,7 +77,7 @@ func (a *API) validate(resourceType string) edge.Handler {
 		if err != nil {
 			return err
 		}
-		faults := workflow.Validate(raw, format, resourceType)
+		faults := a.Flow.Meaning.Validate(raw, format, resourceType)
 		return edge.Render(c, http.StatusOK, fhir.Outcome(faults.OrNone()))
 	}
 }

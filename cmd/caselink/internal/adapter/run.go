@@ -96,7 +96,9 @@ func whenSafe(ctx context.Context, db *store.DB, log *slog.Logger) error {
 // newEngine puts both APIs and the operator's routes on one engine.
 func newEngine(cfg config.Config, release string, db *store.DB, wake func(), reg *prometheus.Registry, log *slog.Logger) http.Handler {
 	base := cfg.PublicURL + "/FHIR/R4"
-	flow := &workflow.Flow{Store: db, Directory: NewDirectory(cfg), Base: base, Now: time.Now, NewID: NewID, Wake: wake}
+	flow := &workflow.Flow{
+		Meaning: workflow.DefaultMeaning(), Store: db, Directory: NewDirectory(cfg), Base: base, Now: time.Now, NewID: NewID, Wake: wake,
+	}
 	e := edge.New(auth.New(authConfig(cfg)), log, reg)
 	engine := e.Engine()
 	(&fhirapi.API{Flow: flow, Versions: db, Edge: e, Base: base, Release: release, Issuer: cfg.Issuers[0].URL, TokenURL: cfg.Issuers[0].TokenURL, Now: time.Now}).Mount(engine)

@@ -192,7 +192,7 @@ func (b *bench) bare(ctx context.Context, disk string, clients int) error {
 func (b *bench) change(cfg config.Config) (func() workflow.Change, error) {
 	ods := b.world.Clients["gp-a"].ODS
 	r := simulator.NewReferral(b.rng, ods, "bare")
-	flow := &workflow.Flow{Directory: adapter.NewDirectory(cfg), Base: b.world.FHIRBase, Now: time.Now, NewID: adapter.NewID}
+	flow := &workflow.Flow{Meaning: workflow.DefaultMeaning(), Directory: adapter.NewDirectory(cfg), Base: b.world.FHIRBase, Now: time.Now, NewID: adapter.NewID}
 	first, _, err := flow.Received(fhir.Scope{Role: fhir.RoleGP, Holder: ods}, workflow.Incoming{
 		Format: fhir.JSON, Original: workflow.Original{MediaType: string(fhir.JSON), Body: r.JSON},
 	})
