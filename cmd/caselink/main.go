@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -65,15 +64,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) exitCode 
 		printUsage(stderr)
 		return exitUsage
 	}
-	if slices.Contains([]string{"help", "--help", "-help", "-h"}, args[0]) {
+	switch args[0] {
+	case "help", "--help", "-help", "-h":
 		printUsage(stdout)
 		return exitOK
+	case "--version", "-version":
+		// Who finds an unknown program on a machine asks it in this way first.
+		args = []string{"version"}
 	}
 	i := slices.IndexFunc(verbs, func(v verb) bool { return v.name == args[0] })
 	if i < 0 {
 		fmt.Fprintf(stderr, "caselink: there is no verb %q. Try: caselink --help\n", args[0])
 		return exitUsage
 	}
+
 	err := verbs[i].run(ctx, args[1:], stdout, stderr)
 	if code, ok := errors.AsType[exitCode](err); ok {
 		return code
@@ -90,7 +94,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) exitCode 
 }
 
 func printUsage(w io.Writer) {
-	fmt.Fprint(w, "Caselink carries referrals from GP systems to social prescribing teams, and the news back.\n\nUsage: caselink VERB [flags]\n\nVerbs:\n")
+	fmt.Fprint(w, `Caselink carries referrals from GP systems to social prescribing teams, and the news back.
+
+Usage: caselink VERB [flags]
+
+Verbs:
+`)
 	for _, v := range verbs {
 		fmt.Fprintf(w, "  %-12s %s\n", v.name, v.summary())
 	}
@@ -99,71 +108,4 @@ Begin with:  caselink dev
 Learn more:  caselink VERB --help
 Exit codes:  0 it worked, 1 it did not, 2 the command line makes no sense
 `)
-}
-
-// flags are the command line of one verb. A fault in it is said on stderr.
-type flags struct {
-	*flag.FlagSet
-	help string
-	rest []string
-}
-
-// helpAsked is the help of a verb whose user asked for it.
-type helpAsked string
-
-func (helpAsked) Error() string { return "help was asked for" }
-
-func newFlags(name, help string, stderr io.Writer) *flags {
-	f := &flags{FlagSet: flag.NewFlagSet(name, flag.ContinueOnError), help: help}
-	f.SetOutput(stderr)
-	f.Usage = func() {}
-	return f
-}
-
-// Parse reads the flags, which may stand before and after the arguments. Its error is
-// one that run knows: exitUsage or helpAsked.
-func (f *flags) Parse(args []string) error {
-	for {
-		if err := f.FlagSet.Parse(args); errors.Is(err, flag.ErrHelp) {
-			return f.helpText()
-		} else if err != nil {
-			return f.misused()
-		}
-		if f.NArg() == 0 {
-			return nil
-		}
-		f.rest, args = append(f.rest, f.Arg(0)), f.Args()[1:]
-	}
-}
-
-// parseArgs is Parse for a verb with as many arguments as there are names.
-func (f *flags) parseArgs(args []string, names ...string) ([]string, error) {
-	if err := f.Parse(args); err != nil {
-		return nil, err
-	}
-	if len(f.rest) != len(names) {
-		fmt.Fprintf(f.Output(), "%d argument(s) wanted: %s; got %d\n", len(names), strings.Join(names, " "), len(f.rest))
-		return nil, f.misused()
-	}
-	return f.rest, nil
-}
-
-func (f *flags) misused() exitCode {
-	fmt.Fprintf(f.Output(), "Try: caselink %s --help\n", f.Name())
-	return exitUsage
-}
-
-func (f *flags) helpText() helpAsked {
-	var b strings.Builder
-	b.WriteString(f.help)
-	header := "\nFlags:\n"
-	f.VisitAll(func(one *flag.Flag) {
-		value, usage := flag.UnquoteUsage(one)
-		if one.DefValue != "" {
-			usage += " (default " + one.DefValue + ")"
-		}
-		fmt.Fprintf(&b, "%s  --%-18s %s\n", header, strings.TrimSpace(one.Name+" "+value), usage)
-		header = ""
-	})
-	return helpAsked(b.String())
 }

@@ -33,6 +33,7 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{[]string{"help"}, exitOK, ""},
 		{[]string{"version"}, exitOK, ""},
+		{[]string{"--version"}, exitOK, ""},
 		{nil, exitUsage, "Usage: caselink VERB"},
 		{[]string{"refer"}, exitUsage, `there is no verb "refer"`},
 		{[]string{"serve", "--colour", "blue"}, exitUsage, "Try: caselink serve --help"},

@@ -47,10 +47,6 @@ func runServeVerb(ctx context.Context, args []string, _, stderr io.Writer) error
 	return adapter.Run(ctx, cfg, version(), ln, log)
 }
 
-func configFlag(f *flags) *string {
-	return f.String("config", "caselink.yaml", "the configuration `file`")
-}
-
 // newLogger writes JSON lines. The level is one that the configuration allows.
 func newLogger(w io.Writer, level string) *slog.Logger {
 	var l slog.Level
