@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
+
 	"strings"
 	"text/tabwriter"
 	"time"
 
+	"caselink.example/cmd/caselink/internal/config"
 	"caselink.example/cmd/caselink/internal/world"
 	"caselink.example/conformance/kit"
 	"caselink.example/conformance/kit/report"
@@ -129,7 +130,7 @@ func (c conformanceFlags) read() (kit.Target, error) {
 // dev, unless the target is another system: then there is none.
 func (c conformanceFlags) readPreset() (kit.Preset, error) {
 	if c.preset != "" && c.preset != "dev" {
-		return kit.LoadPreset(c.preset, os.Getenv)
+		return kit.LoadPreset(c.preset, config.Environ().Get)
 	}
 	preset, err := devPreset(c.data)
 	if c.preset == "" && c.target != "" && (err != nil || !preset.Has(c.target)) {

@@ -43,7 +43,7 @@ func newCourier(cfg config.Config, owed delivery.Ledger, reg prometheus.Register
 // reached at the addresses that it names and at no others.
 func receivers(cfg config.Config) (map[string]delivery.Receiver, error) {
 	var allowed []string
-	destinations := map[string]config.DestinationConfig{}
+	destinations := map[string]config.Destination{}
 	for _, p := range cfg.Practices {
 		for _, d := range p.Destinations {
 			if d.Kind != config.KindFHIR {

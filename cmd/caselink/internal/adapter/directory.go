@@ -38,7 +38,7 @@ func NewDirectory(cfg config.Config) directory {
 }
 
 // serviceIdentifiers are the names by which a referral may ask for the service.
-func serviceIdentifiers(s config.ServiceConfig) []fhir.Identifier {
+func serviceIdentifiers(s config.Service) []fhir.Identifier {
 	ids := append([]fhir.Identifier{{System: fhir.SystemService, Value: s.ID}}, s.Identifiers...)
 	if s.ODS != "" {
 		ids = append(ids, fhir.Identifier{System: nhs.SystemODS, Value: s.ODS})

@@ -58,11 +58,11 @@ type Client struct {
 // The practices and services of the developer's world are fictional; their ODS codes
 // are well-formed.
 var (
-	services = []config.ServiceConfig{
+	services = []config.Service{
 		{ID: "Y99911", Name: "Riverside Social Prescribing", ODS: "Y99911", Identifiers: odsIdentifier("Y99911")},
 		{ID: "Y99912", Name: "Northgate Link Workers", ODS: "Y99912", Identifiers: odsIdentifier("Y99912")},
 	}
-	practices = []config.PracticeConfig{
+	practices = []config.Practice{
 		{ODS: "Y99901", Name: "Bramley Green Surgery", DefaultService: "Y99911"},
 		{ODS: "Y99902", Name: "Kestrel Road Practice", DefaultService: "Y99912"},
 	}
@@ -129,11 +129,11 @@ func newWorld(data, seed, databaseURL string, at addresses) World {
 func (w World) serveConfig(listen, runtimeURL, ownerURL string) config.Config {
 	cfg := config.Config{
 		Listen: listen, PublicURL: w.PublicURL(), Services: services,
-		Database: config.DatabaseConfig{URL: runtimeURL, OwnerURL: ownerURL},
-		Issuers:  []config.IssuerConfig{{URL: w.Issuer, TokenURL: w.TokenURL, Audience: w.FHIRBase}},
+		Database: config.Database{URL: runtimeURL, OwnerURL: ownerURL},
+		Issuers:  []config.Issuer{{URL: w.Issuer, TokenURL: w.TokenURL, Audience: w.FHIRBase}},
 	}
 	for _, p := range practices {
-		p.Destinations = []config.DestinationConfig{{Kind: config.KindFHIR, Base: w.GPSystems[p.ODS], Mode: config.ModePUT}}
+		p.Destinations = []config.Destination{{Kind: config.KindFHIR, Base: w.GPSystems[p.ODS], Mode: config.ModePUT}}
 		cfg.Practices = append(cfg.Practices, p)
 	}
 	return cfg
@@ -149,7 +149,7 @@ func (w World) simulateConfig(data string, at addresses) config.Simulate {
 	cfg.Issuer.Folder = filepath.Join(data, "secrets", "issuer")
 	for _, name := range slices.Sorted(maps.Keys(w.Clients)) {
 		c := w.Clients[name]
-		cfg.Issuer.Clients = append(cfg.Issuer.Clients, config.ClientConfig{ID: c.ID, Secret: c.Secret, Scope: c.Scope, Claims: c.claims()})
+		cfg.Issuer.Clients = append(cfg.Issuer.Clients, config.Client{ID: c.ID, Secret: c.Secret, Scope: c.Scope, Claims: c.claims()})
 	}
 	cfg.GPSystems.Listen, cfg.GPSystems.Folder = at.gps, filepath.Join(data, "gp-systems")
 	for _, p := range practices {
