@@ -29,7 +29,7 @@ func (v verb) summary() string {
 var verbs = []verb{
 	{"dev", devHelp, runDev},
 	{"token", tokenHelp, runToken},
-	{"serve", serveHelp, runServeVerb},
+	{"serve", serveHelp, runServe},
 	{"migrate", migrateHelp, runMigrate},
 	{"hammer", hammerHelp, runHammer},
 	{"bench", benchHelp, runBench},
