@@ -108,12 +108,12 @@ func TestDemoDataIsTheSameAtEachStart(t *testing.T) {
 		}
 		return states, a.at("cases")
 	}
-	if err := world.Demo(t.Context(), d.World); err != nil {
+	if err := world.Demo(t.Context(), http.DefaultClient, d.World); err != nil {
 		t.Fatal(err)
 	}
 	states, first := read()
 
-	if err := world.Demo(t.Context(), d.World); err != nil {
+	if err := world.Demo(t.Context(), http.DefaultClient, d.World); err != nil {
 		t.Fatal(err)
 	}
 
