@@ -79,14 +79,12 @@ func runConformanceRun(ctx context.Context, args []string, stdout, stderr io.Wri
 	}
 	result, err := c.run(ctx, stderr)
 	if err != nil {
-		fmt.Fprintf(stderr, "caselink conformance: %v\n", err)
-		return exitCode(kit.ExitKit)
+		return couldNotRun{err}
 	}
 	printReport(stdout, result)
 	if c.out != "" {
 		if err := report.Write(result, c.out); err != nil {
-			fmt.Fprintf(stderr, "caselink conformance: %v\n", err)
-			return exitCode(kit.ExitKit)
+			return couldNotRun{err}
 		}
 		fmt.Fprintf(stdout, "Reports are in %s\n", c.out)
 	}

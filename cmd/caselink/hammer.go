@@ -50,10 +50,10 @@ func runHammer(ctx context.Context, args []string, stdout, stderr io.Writer) err
 	}
 	found, err := h.run(ctx, newProgress(stderr))
 	if err != nil {
-		return err
+		return couldNotRun{err}
 	}
 	if err := found.print(stdout, h.json); err != nil {
-		return err
+		return couldNotRun{err}
 	}
 	if found.Lost+found.Doubled > 0 {
 		return exitFault

@@ -52,6 +52,10 @@ const (
 	exitUsage exitCode = 2 // the command line makes no sense
 )
 
+// couldNotRun is the fault of a verb that judges something and did not come so far. It
+// ends with exit code 2, for 1 is a judgement: a script must not take the one for the other.
+type couldNotRun struct{ error }
+
 func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 
 func main() {
@@ -86,11 +90,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) exitCode 
 		fmt.Fprint(stdout, string(help))
 		return exitOK
 	}
-	if err != nil {
-		fmt.Fprintf(stderr, "caselink %s: %v\n", args[0], err)
-		return exitFault
+	if err == nil {
+		return exitOK
 	}
-	return exitOK
+	fmt.Fprintf(stderr, "caselink %s: %v\n", args[0], err)
+	if _, ok := errors.AsType[couldNotRun](err); ok {
+		return exitUsage
+	}
+	return exitFault
 }
 
 func printUsage(w io.Writer) {

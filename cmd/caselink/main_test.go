@@ -42,6 +42,7 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"postgres", "remove"}, exitUsage, "Try: caselink postgres --help"},
 		{[]string{"serve", "--config", "/no/such/file.yaml"}, exitFault, "there is no /no/such/file.yaml"},
 		{[]string{"token", "gp-a", "--data", "/no/such/folder"}, exitFault, "start caselink dev"},
+		{[]string{"hammer", "--data", "/no/such/folder"}, exitUsage, "start caselink dev"},
 		{[]string{"dev", "--listen", "8080", "--data", t.TempDir()}, exitFault, "--listen must be host:port"},
 	} {
 		code, _, errOut := runHere(t, c.args...)

@@ -50,14 +50,14 @@ func runValidate(ctx context.Context, args []string, stdout, stderr io.Writer) e
 	}
 	files, err := resourceFiles(f.rest)
 	if err != nil {
-		return cannotValidate(stderr, err)
+		return couldNotRun{err}
 	}
 	checked, err := checkFiles(ctx, files, *warnings, newProgress(stderr))
 	if err != nil {
-		return cannotValidate(stderr, err)
+		return couldNotRun{err}
 	}
 	if err := write(stdout, checked); err != nil {
-		return cannotValidate(stderr, err)
+		return couldNotRun{err}
 	}
 	for _, c := range checked {
 		if c.faults.OrNil() != nil {
@@ -65,11 +65,6 @@ func runValidate(ctx context.Context, args []string, stdout, stderr io.Writer) e
 		}
 	}
 	return nil
-}
-
-func cannotValidate(stderr io.Writer, err error) exitCode {
-	fmt.Fprintf(stderr, "caselink validate: %v\n", err)
-	return exitUsage
 }
 
 // resourceFiles finds the files that the arguments name: files, patterns, and folders
