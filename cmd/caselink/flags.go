@@ -20,9 +20,11 @@ type helpAsked string
 
 func (helpAsked) Error() string { return "help was asked for" }
 
+// newFlags are the flags of the verb, none so far.
 func newFlags(name, help string, stderr io.Writer) *flags {
 	f := &flags{FlagSet: flag.NewFlagSet(name, flag.ContinueOnError), help: help}
 	f.SetOutput(stderr)
+	// The package's own text names its flags with one hyphen and no example.
 	f.Usage = func() {}
 	return f
 }
@@ -39,6 +41,7 @@ func (f *flags) Parse(args []string) error {
 		if f.NArg() == 0 {
 			return nil
 		}
+		// The package stops at the first argument, but people write caselink map FILE --trace.
 		f.rest, args = append(f.rest, f.Arg(0)), f.Args()[1:]
 	}
 }
@@ -49,7 +52,8 @@ func (f *flags) parseArgs(args []string, names ...string) ([]string, error) {
 		return nil, err
 	}
 	if len(f.rest) != len(names) {
-		fmt.Fprintf(f.Output(), "%d argument(s) wanted: %s; got %d\n", len(names), strings.Join(names, " "), len(f.rest))
+		wanted := strings.Join(names, " ")
+		fmt.Fprintf(f.Output(), "%d argument(s) wanted: %s; got %d\n", len(names), wanted, len(f.rest))
 		return nil, f.misused()
 	}
 	return f.rest, nil

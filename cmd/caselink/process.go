@@ -21,6 +21,7 @@ func newLogger(w io.Writer, level string) *slog.Logger {
 // second one has its ordinary effect: it ends the process.
 func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	// From then on the signal is no longer caught: a drain that hangs can be cut short.
 	context.AfterFunc(ctx, stop)
 	return ctx, stop
 }
