@@ -48,7 +48,8 @@ func TestExitCodes(t *testing.T) {
 		code, _, errOut := runHere(t, c.args...)
 
 		if code != c.want || !strings.Contains(errOut, c.says) {
-			t.Errorf("caselink %s: exit code %d, want %d; stderr %q, want %q in it", strings.Join(c.args, " "), code, c.want, errOut, c.says)
+			t.Errorf("caselink %s: exit code %d, want %d; stderr %q, want %q in it",
+				strings.Join(c.args, " "), code, c.want, errOut, c.says)
 		}
 	}
 }
