@@ -23,10 +23,8 @@ func runConformanceList(_ context.Context, args []string, stdout, stderr io.Writ
 	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ROLE\tGROUP\tCHECK\tWHAT\tVERIFIES")
 	for _, s := range suites {
-		for _, g := range s.Groups {
-			for _, c := range g.Checks {
-				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", s.Role, g.ID, c.ID, c.Title, strings.Join(c.Verifies, " "))
-			}
+		for g, c := range s.Checks() {
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", s.Role, g.ID, c.ID, c.Title, strings.Join(c.Verifies, " "))
 		}
 	}
 	return table.Flush()

@@ -22,7 +22,7 @@ var peerMoves = map[string][]any{
 var taskStatuses = map[string]string{"received": "requested", "accepted": "accepted", "active": "in-progress", "closed": "completed"}
 
 func (sr *peerReferral) view(p *peer) object {
-	out := maps.Clone(sr.kase)
+	out := maps.Clone(sr.caseDoc)
 	out["status"], out["version"], out["outcomes"], out["moves"] = sr.status, json.Number(fmt.Sprint(sr.version)), sr.outcomes, peerMoves[sr.status]
 	if p.is("a case speaks FHIR") {
 		out["resourceType"] = "Task"
@@ -41,7 +41,7 @@ func (p *peer) caseOf(r *http.Request, who account) (*peerReferral, error) {
 	if r.Method == "POST" && p.is("every service moves every case") {
 		all = p.referrals
 	}
-	i := slices.IndexFunc(all, func(x *peerReferral) bool { return x.kase["id"] == r.PathValue("id") })
+	i := slices.IndexFunc(all, func(x *peerReferral) bool { return x.caseDoc["id"] == r.PathValue("id") })
 	if i < 0 {
 		return nil, refuse(404, "not-found", "", "not found")
 	}
@@ -163,14 +163,14 @@ func answerFaults(answers object) (faults []issue) {
 }
 
 func (sr *peerReferral) identifier() any {
-	for _, v := range jsontree.Member("identifier", false)([]any{sr.document}) {
+	for _, v := range jsontree.Member(sr.document, "identifier") {
 		return v
 	}
 	return object{"system": "urn:ietf:rfc:3986", "value": "urn:uuid:" + sr.id}
 }
 
 func (sr *peerReferral) person() object {
-	return object{"identifier": object{"system": "https://fhir.nhs.uk/Id/nhs-number", "value": sr.kase["patient"].(object)["nhsNumber"]}}
+	return object{"identifier": object{"system": "https://fhir.nhs.uk/Id/nhs-number", "value": sr.caseDoc["patient"].(object)["nhsNumber"]}}
 }
 
 // writeTask puts the next state of the Task to the GP system, until it has it.
@@ -178,7 +178,7 @@ func (p *peer) writeTask(sr *peerReferral, status string) {
 	task := object{
 		"resourceType": "Task", "id": sr.taskID, "status": status, "intent": "order", "code": object{"coding": []any{object{"code": "fulfill"}}},
 		"identifier": []any{
-			object{"system": "https://caselink.example/fhir/Id/case", "value": sr.kase["id"]},
+			object{"system": "https://caselink.example/fhir/Id/case", "value": sr.caseDoc["id"]},
 			object{"system": "https://caselink.example/fhir/Id/event", "value": fmt.Sprint(sr.id, "-", sr.version)},
 		},
 		"focus": object{"reference": p.base + "/ServiceRequest/" + sr.id, "identifier": sr.identifier()},

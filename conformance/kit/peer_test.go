@@ -41,7 +41,7 @@ type peerReferral struct {
 	keys                []string
 	raw                 []byte
 	document            map[string]any
-	kase                map[string]any
+	caseDoc             map[string]any
 	status              string
 	version             int
 	outcomes            []any
@@ -159,7 +159,7 @@ func (p *peer) guarded(handle func(http.ResponseWriter, *http.Request, account) 
 			raw, _ := io.ReadAll(r.Body) // what came of it is used as it is
 			r.Body = io.NopCloser(bytes.NewReader(raw))
 		}
-		who, err := p.door(r)
+		who, err := p.authenticate(r)
 		if err == nil {
 			err = handle(w, r, who)
 		}
@@ -177,7 +177,7 @@ func (p *peer) guarded(handle func(http.ResponseWriter, *http.Request, account) 
 	}
 }
 
-func (p *peer) door(r *http.Request) (account, error) {
+func (p *peer) authenticate(r *http.Request) (account, error) {
 	token, sent := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !sent && p.is("no token is needed") {
 		return account{ods: "Y99901", service: "A", scope: "ServiceRequest.cruds"}, nil
@@ -430,7 +430,7 @@ func (p *peer) keys(r *http.Request, d object, who account) (keys []string, err 
 	if p.is("identifiers are of everyone") {
 		holder = ""
 	}
-	for _, v := range jsontree.Member("identifier", false)([]any{d}) {
+	for _, v := range jsontree.Member(d, "identifier") {
 		keys = append(keys, holder+" identifier "+v.(object)["value"].(string))
 	}
 	if criteria := r.Header.Get("If-None-Exist"); criteria != "" {
@@ -458,7 +458,7 @@ func (p *peer) open(d object, raw []byte, keys []string, who account) *peerRefer
 		id: uuid.NewString(), holder: who.ods, service: map[string]string{"Y99901": "A", "Y99902": "B"}[who.ods],
 		keys: keys, raw: raw, document: d, status: "received", version: 1, outcomes: []any{}, taskID: uuid.NewString(),
 	}
-	sr.kase = object{
+	sr.caseDoc = object{
 		"id": uuid.NewString(), "referral": object{"id": sr.id, "practice": who.ods}, "receivedAt": "2026-03-02T09:30:00Z", "priority": "routine",
 		"needs": []any{object{"category": "loneliness-isolation"}}, "clocks": object{"received": "2026-03-02T09:30:00Z"},
 		"patient": object{

@@ -181,7 +181,9 @@ type fhirTest struct {
 // reportFHIR is an R4 TestReport: https://hl7.org/fhir/R4/testreport.html
 func reportFHIR(r kit.Report) ([]byte, error) {
 	var tests []fhirTest
-	r.Each(func(_ kit.SuiteReport, _ kit.GroupReport, c kit.CheckReport) { tests = append(tests, fhirTestOf(c)) })
+	for c := range r.Checks() {
+		tests = append(tests, fhirTestOf(c))
+	}
 	script := map[string]any{"display": "Caselink conformance: " + r.Role}
 	if len(r.Suites) == 1 {
 		script["identifier"] = fhir.Identifier{System: fhir.Canonical + "/Id/conformance-suite", Value: r.Suites[0].ID}
