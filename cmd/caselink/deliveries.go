@@ -30,91 +30,88 @@ after --as. A replay may repeat what the GP system has: that changes nothing the
 Exit code 0: it was done; 1: it was not, or nothing matches.
 `
 
-// deliveriesFlags are the command line of caselink deliveries.
-type deliveriesFlags struct {
+// deliveries is one run of caselink deliveries.
+type deliveries struct {
 	*flags
-	config, state, destination, as *string
-	limit                          *int
-	json                           *bool
-}
+	config, state, destination, as string
+	limit                          int
+	json                           bool
+	referral                       string // "" where it is for several
 
-func newDeliveriesFlags(stderr io.Writer) deliveriesFlags {
-	f := newFlags("deliveries", deliveriesHelp, stderr)
-	return deliveriesFlags{
-		flags: f, config: configFlag(f),
-		state:       f.String("state", "", "list: one `state` only: owed, parked, acknowledged, superseded or withheld"),
-		destination: f.String("destination", "", "one `destination` only, by its id"),
-		limit:       f.Int("limit", 100, "list: at most `so many`; 0 for all"),
-		json:        f.Bool("json", false, "list and show: JSON instead of a table"),
-		as:          f.String("as", "", "replay and park: your `name`, for the audit"),
-	}
+	ledger *ledger.Ledger
+	out    io.Writer
 }
 
 func runDeliveries(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	f := newDeliveriesFlags(stderr)
+	f := newFlags("deliveries", deliveriesHelp, stderr)
+	d := deliveries{flags: f, out: stdout}
+	f.StringVar(&d.config, "config", defaultConfig, "the configuration `file`")
+	f.StringVar(&d.state, "state", "", "list: one `state` only: owed, parked, acknowledged, superseded or withheld")
+	f.StringVar(&d.destination, "destination", "", "one `destination` only, by its id")
+	f.IntVar(&d.limit, "limit", 100, "list: at most `so many`; 0 for all")
+	f.BoolVar(&d.json, "json", false, "list and show: JSON instead of a table")
+	f.StringVar(&d.as, "as", "", "replay and park: your `name`, for the audit")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
-	act, referral, ok := f.act()
-	if !ok {
+	act := d.act()
+	if act == nil {
 		return f.misused()
 	}
-	db, err := openDatabase(ctx, *f.config, 1)
+	db, err := openDatabase(ctx, d.config, 1)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	return withoutCode(act(ctx, &ledger.Ledger{DB: db, Now: time.Now}, referral, f, stdout))
+	d.ledger = &ledger.Ledger{DB: db, Now: time.Now}
+	return withoutCode(act(ctx))
 }
 
-// deliveriesAct is what one run does; referral is "" where it is for several.
-type deliveriesAct func(ctx context.Context, l *ledger.Ledger, referral string, f deliveriesFlags, out io.Writer) error
-
-// act is what the command line asks for, and of which referral; "" for none.
-func (f deliveriesFlags) act() (act deliveriesAct, referral string, ok bool) {
-	if len(f.rest) == 0 || len(f.rest) > 2 {
-		return nil, "", false
+// act is what the command line asks for; nil when it makes no sense.
+func (d *deliveries) act() func(context.Context) error {
+	if len(d.rest) == 0 || len(d.rest) > 2 {
+		return nil
 	}
-	if len(f.rest) == 2 {
-		referral = f.rest[1]
+	if len(d.rest) == 2 {
+		d.referral = d.rest[1]
 	}
 	// A change has a name in the audit, and says what it changes: all that is owed to
 	// everybody is too much for a slip of the hand.
-	changes := *f.as != "" && (referral != "" || *f.destination != "")
-	switch f.rest[0] {
-	case "list":
-		return listDeliveries, "", referral == ""
-	case "show":
-		return showDeliveries, referral, referral != ""
-	case "replay":
-		return replayDeliveries, referral, changes
-	case "park":
-		return parkDeliveries, referral, changes
+	changes := d.as != "" && (d.referral != "" || d.destination != "")
+	switch what := d.rest[0]; {
+	case what == "list" && d.referral == "":
+		return d.list
+	case what == "show" && d.referral != "":
+		return d.show
+	case what == "replay" && changes:
+		return d.replay
+	case what == "park" && changes:
+		return d.park
 	}
-	return nil, "", false
+	return nil
 }
 
-func replayDeliveries(ctx context.Context, l *ledger.Ledger, referral string, f deliveriesFlags, out io.Writer) error {
-	lanes, err := l.Replay(ctx, f.operator(), referral, *f.destination)
+func (d *deliveries) replay(ctx context.Context) error {
+	lanes, err := d.ledger.Replay(ctx, d.operator(), d.referral, d.destination)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "%d replayed: delivery goes on where it stood\n", lanes)
+	_, err = fmt.Fprintf(d.out, "%d replayed: delivery goes on where it stood\n", lanes)
 	return err
 }
 
-func parkDeliveries(ctx context.Context, l *ledger.Ledger, referral string, f deliveriesFlags, out io.Writer) error {
-	lanes, err := l.Park(ctx, f.operator(), referral, *f.destination)
+func (d *deliveries) park(ctx context.Context) error {
+	lanes, err := d.ledger.Park(ctx, d.operator(), d.referral, d.destination)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "%d parked: caselink deliveries replay lets them go\n", lanes)
+	_, err = fmt.Fprintf(d.out, "%d parked: caselink deliveries replay lets them go\n", lanes)
 	return err
 }
 
 // operator is who acts, as the audit names them.
-func (f deliveriesFlags) operator() fhir.Caller {
-	return fhir.Caller{Client: "caselink deliveries", UserName: *f.as, RequestID: uuid.NewString()}
+func (d *deliveries) operator() fhir.Caller {
+	return fhir.Caller{Client: "caselink deliveries", UserName: d.as, RequestID: uuid.NewString()}
 }
 
 // withoutCode is the error without its code, which is for programs.

@@ -11,19 +11,19 @@ import (
 	"caselink.example/connectors/store/ledger"
 )
 
-func listDeliveries(ctx context.Context, l *ledger.Ledger, _ string, f deliveriesFlags, out io.Writer) error {
-	entries, err := l.List(ctx, ledger.Filter{State: *f.state, Destination: *f.destination, Limit: *f.limit})
+func (d *deliveries) list(ctx context.Context) error {
+	entries, err := d.ledger.List(ctx, ledger.Filter{State: d.state, Destination: d.destination, Limit: d.limit})
 	if err != nil {
 		return err
 	}
-	if *f.json {
-		return writeJSON(out, entries)
+	if d.json {
+		return writeJSON(d.out, entries)
 	}
-	if err := writeEntries(out, entries, l.Now()); err != nil {
+	if err := writeEntries(d.out, entries, d.ledger.Now()); err != nil {
 		return err
 	}
-	if len(entries) == *f.limit {
-		_, err = fmt.Fprintln(out, "There may be more: --limit 0 lists all.")
+	if len(entries) == d.limit {
+		_, err = fmt.Fprintln(d.out, "There may be more: --limit 0 lists all.")
 	}
 	return err
 }
@@ -34,18 +34,18 @@ type shownDeliveries struct {
 	Items    []ledger.Entry `json:"items"`
 }
 
-func showDeliveries(ctx context.Context, l *ledger.Ledger, referral string, f deliveriesFlags, out io.Writer) error {
-	entries, attempts, err := l.Show(ctx, referral)
+func (d *deliveries) show(ctx context.Context) error {
+	entries, attempts, err := d.ledger.Show(ctx, d.referral)
 	if err != nil {
 		return err
 	}
-	if *f.json {
-		return writeJSON(out, shownDeliveries{attempts, entries})
+	if d.json {
+		return writeJSON(d.out, shownDeliveries{attempts, entries})
 	}
-	if err := writeEntries(out, entries, l.Now()); err != nil {
+	if err := writeEntries(d.out, entries, d.ledger.Now()); err != nil {
 		return err
 	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(d.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "\nATTEMPT AT\tDESTINATION\tITEM\tVERDICT\tSTATUS\tREASON")
 	for _, a := range attempts {
 		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\n",

@@ -81,5 +81,7 @@ func (f *flags) helpText() helpAsked {
 
 // configFlag is --config, for the verbs that read caselink.yaml.
 func configFlag(f *flags) *string {
-	return f.String("config", "caselink.yaml", "the configuration `file`")
+	return f.String("config", defaultConfig, "the configuration `file`")
 }
+
+const defaultConfig = "caselink.yaml"

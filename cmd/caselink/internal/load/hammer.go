@@ -167,9 +167,8 @@ func (h *Hammer) send(ctx context.Context, r simulator.Referral) error {
 	}
 }
 
-func (h *Hammer) post(
-	ctx context.Context, r simulator.Referral, requestID string,
-) (status int, location string, err error) {
+// post sends the referral once.
+func (h *Hammer) post(ctx context.Context, r simulator.Referral, requestID string) (status int, location string, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.cfg.Base+"/ServiceRequest", bytes.NewReader(r.JSON))
 	if err != nil {
 		return 0, "", err
