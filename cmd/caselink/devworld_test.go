@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -216,7 +217,7 @@ func (d *devTest) tasks(ods, referral string) (statuses []string, tasks int) {
 		id := found.at("entry", i, "resource", "id").(string)
 		history := d.call(http.MethodGet, gp+"/Task/"+id+"/_history", "", "")
 		versions, _ := history.at("entry").([]any)
-		for j := len(versions) - 1; j >= 0; j-- {
+		for j := range slices.Backward(versions) {
 			statuses = append(statuses, history.at("entry", j, "resource", "status").(string))
 		}
 	}

@@ -61,7 +61,7 @@ func runHammer(ctx context.Context, args []string, stdout, stderr io.Writer) err
 	return nil
 }
 
-// hammered is what caselink hammer tells.
+// hammered is what caselink hammer prints.
 type hammered struct {
 	load.Figures
 	Lost    int `json:"lost"`

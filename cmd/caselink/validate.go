@@ -32,7 +32,7 @@ func runValidate(ctx context.Context, args []string, stdout, stderr io.Writer) e
 		return f.misused()
 	}
 
-	// Every file is checked before anything is told: a report that breaks off is no report.
+	// Every file is checked before anything is printed: half a report would pass for a whole one.
 	files, err := resourceFiles(f.rest)
 	if err != nil {
 		return couldNotRun{err}

@@ -8,10 +8,11 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
+
 	"caselink.example/fhir"
 	"caselink.example/fhir/r4"
 	"caselink.example/mapping/workflow"
-	"golang.org/x/sync/errgroup"
 )
 
 // checkedFile is one file with what is wrong in it.

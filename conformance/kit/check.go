@@ -182,7 +182,7 @@ func (r *run) capture(step suite.Step, got answer) []Fault {
 	var faults []Fault
 	for _, name := range slices.Sorted(maps.Keys(step.Capture)) {
 		from := step.Capture[name]
-		value := ""
+		var value string
 		if header, ok := strings.CutPrefix(from, "header:"); ok {
 			value = got.Header.Get(header)
 		} else {

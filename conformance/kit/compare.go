@@ -92,7 +92,7 @@ func namesOf[M ~map[string]V, V any](a, b M) []string {
 var perRequest = []string{"Date", "X-Request-Id"}
 
 // identical wants the same status, headers and bytes as a kept answer. What is not there
-// and what is another practice's must look the same: any difference, a length as well, tells
+// and what is another practice's must look the same: any difference, a length as well, shows
 // a stranger that a person is known here.
 func (j *judgement) identical(name string, exchanges map[string]kept) {
 	k, ok := exchanges[name]

@@ -3,6 +3,7 @@ package kit
 import (
 	"bytes"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -93,9 +94,7 @@ func startGP(t *testing.T, m gpMutant) Target {
 		if m.out != nil {
 			status, body = m.out(r, status, body)
 		}
-		for name, values := range answer.Header() {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), answer.Header())
 		w.Header().Del("Content-Length")
 		w.WriteHeader(status)
 		_, _ = io.Copy(w, bytes.NewReader([]byte(body))) // a client that is gone reads nothing

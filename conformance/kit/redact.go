@@ -50,7 +50,7 @@ func (r *redactor) text(s string) string {
 		s = strings.ReplaceAll(s, secret, r.variables[secret])
 	}
 
-	// Then what the kit was never told: a token that a target sends back, and numbers in its
+	// Then what the kit did not know of: a token that a target sends back, and numbers in its
 	// answers. Tokens before numbers, for a token may hold ten digits and would be cut in two.
 	s = anyJWT.ReplaceAllString(s, "$${TOKEN}")
 	return tenDigits.ReplaceAllStringFunc(s, func(found string) string {

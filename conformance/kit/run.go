@@ -52,8 +52,8 @@ func (r *Runner) run(ctx context.Context, files fs.FS, suites []suite.Suite, onl
 		return Report{}, err
 	}
 
-	// What is secret is told to the redactor before the first request: nothing is reported
-	// that did not pass it.
+	// The redactor knows the secrets before the first request: nothing is reported that did
+	// not pass it.
 	redact := newRedactor()
 	for _, c := range r.Target.Clients {
 		redact.hide(c.Secret, "CLIENT_SECRET")

@@ -49,7 +49,7 @@ func (p Pointer) Get(v any) (any, bool) {
 }
 
 // Set returns v with the value put at the pointer; "-" appends to an array. The place's
-// parent must exist: a suite that means another place is told, and changes nothing silently.
+// parent must exist: a suite that means another place gets an error, and no change elsewhere.
 // v itself is changed where it can be.
 func (p Pointer) Set(v, value any) (any, error) {
 	if len(p) == 0 {
@@ -94,7 +94,7 @@ func (p Pointer) Remove(v any) (any, bool) {
 		if err != nil || i < 0 || i >= len(in) {
 			return v, false
 		}
-		// A shorter array is another slice, so its parent has to be told. The bound of the
+		// A shorter array is another slice, so its parent has to get it. The bound of the
 		// first part makes append copy it instead of moving what stands behind.
 		changed, err := p[:len(p)-1].Set(v, append(in[:i:i], in[i+1:]...))
 		return changed, err == nil

@@ -17,8 +17,8 @@ func (r *reader) check(cfg Config) {
 		r.fault("listen", "must be host:port, such as %s", DefaultListen)
 	}
 	r.checkBase("public_url", cfg.PublicURL)
-	// A URL that cannot be read or is no URL has been told already; "needs url" would send
-	// the reader to the wrong line.
+	// A URL that cannot be read or is no URL is a fault already; "needs url" would send the
+	// reader to the wrong line.
 	if cfg.Database.URL == "" && len(r.faults) == 0 {
 		r.fault("database", "needs url or url_file")
 	}
@@ -110,7 +110,7 @@ func (r *reader) checkDestination(path string, d Destination) {
 			r.fault(path+".mode", "must be put or post")
 		}
 	case kindNone:
-		// Settings that do nothing are told: whoever wrote them expects write-backs.
+		// Settings that do nothing are a fault: whoever wrote them expects write-backs.
 		if d.Base != "" || d.Mode != "" || d.TokenFile != "" {
 			r.fault(path, "kind none sends nothing: remove base, mode and token_file, or say kind: fhir")
 		}

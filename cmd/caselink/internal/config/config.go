@@ -100,11 +100,11 @@ type Log struct {
 	Level string `yaml:"level,omitempty"` // debug, info (default), warn or error
 }
 
-// DefaultListen is where the adapter listens unless it is told.
+// DefaultListen is where the adapter listens without a setting.
 const DefaultListen = "127.0.0.1:8080"
 
-// DefaultMaxConnections is how many connections to PostgreSQL one process keeps unless
-// it is told.
+// DefaultMaxConnections is how many connections to PostgreSQL one process keeps without a
+// setting.
 const DefaultMaxConnections = 16
 
 // Load reads the file and the environment. The error lists every fault with
@@ -122,7 +122,7 @@ func Load(path string, env Environment) (Config, error) {
 		return Config{}, faults{path + ": " + err.Error()}
 	}
 
-	// Each step goes on after a fault, so that one start tells all of them. Defaults come
+	// Each step goes on after a fault, so that one start shows all of them. Defaults come
 	// before the checks: what is checked is what will run.
 	r := &reader{file: path, env: env, where: map[string]string{}}
 	var cfg Config

@@ -80,7 +80,6 @@ func TestEnvironmentWins(t *testing.T) {
 		"CASELINK_PRACTICES":                "[{ods: Y99902, name: Kestrel Road Practice}]",
 		"CASELINK_PORT":                     "tcp://10.0.0.1:80", // what Kubernetes sets for a service of this name
 	})
-
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ func (h *Hammer) Figures(took time.Duration) Figures {
 		times[i] = ack.took
 	}
 	slices.SortFunc(times, cmp.Compare)
-	f := Figures{Clients: h.cfg.Clients, Referrals: len(times), Unknown: h.repeated.Load()}
+	f := Figures{Clients: h.cfg.Clients, Referrals: len(times), Unknown: int64(h.Repeated())}
 	f.PerSecond = float64(len(times)) / took.Seconds()
 	if n := len(times); n > 0 {
 		f.P50, f.P99, f.Max = milliseconds(times[n/2]), milliseconds(times[n*99/100]), milliseconds(times[n-1])

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"strconv"
@@ -47,7 +48,7 @@ func descends(pid, from int) bool {
 func statOf(pid int) []string {
 	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	// From the last parenthesis on: the name before it may hold blanks and parentheses.
-	return strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+	return strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
 }
 
 // cpuOf is the user and system time that a process has used.

@@ -50,7 +50,7 @@ func (d *Dev) Demo(ctx context.Context) {
 	d.mu.Lock()
 	w := d.world
 	d.mu.Unlock()
-	// The world runs without it: a fault of the demo is told and ends nothing.
+	// The world runs without it: a fault of the demo is printed and ends nothing.
 	if err := Demo(ctx, d.http, w); err != nil && ctx.Err() == nil {
 		fmt.Fprintf(d.out, "The demo data is not complete: %v\n", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -49,8 +50,8 @@ func (d *Dev) Start(ctx context.Context, listen string, progress io.Writer) erro
 		return err
 	}
 
-	// Before anything is started: a port that is taken is the commonest fault, and is told
-	// at once.
+	// Before anything is started: a port that is taken is the commonest fault, and shows at
+	// once.
 	sockets, err := openSockets(listen)
 	if err != nil {
 		return err
@@ -201,8 +202,8 @@ func (d *Dev) Stop() {
 	if err := d.withdraw(); err != nil {
 		fmt.Fprintln(d.out, err)
 	}
-	for i := len(d.parts) - 1; i >= 0; i-- {
-		d.parts[i].stop()
+	for _, v := range slices.Backward(d.parts) {
+		v.stop()
 	}
 	_ = d.lock.Close() // closing it lifts it
 }

@@ -67,8 +67,8 @@ func newWorld(data, seed, databaseURL string, at addresses) World {
 		DatabaseURL: databaseURL, ServeConfig: filepath.Join(data, "caselink.yaml"),
 		Clients: map[string]Client{}, GPSystems: map[string]string{},
 	}
-	// Secrets derive from one seed, so that a client which was told one keeps it over every
-	// restart, and dev.json can be written anew from nothing else.
+	// Secrets derive from one seed, so that they are the same after each restart: a client
+	// that a developer has set up by hand goes on working.
 	for name, client := range clients() {
 		client.ID, client.Secret = name, secretOf(seed, name)
 		w.Clients[name] = client

@@ -19,7 +19,7 @@ import (
 	"strings"
 )
 
-// DefaultFolder is where caselink dev keeps everything unless it is told.
+// DefaultFolder is where caselink dev keeps everything without --data.
 const DefaultFolder = "var/dev"
 
 // File is the name of the file, in the data folder, that says where everything is.

@@ -18,7 +18,6 @@ func TestConfigOfDevIsAnOrdinaryOne(t *testing.T) {
 	}
 
 	_, err := config.Load(path, nil)
-
 	if err != nil {
 		t.Error(err)
 	}
