@@ -1,5 +1,9 @@
 // Command caselink stands between GP clinical systems and social prescribing teams:
 // a FHIR R4 referral comes in, link workers work the case, and every move goes back.
+//
+// Begin with verbs, which lists all that the program does; each has a file of its name with
+// its flags, its help and its exit codes. What a verb runs stands below: serve is
+// internal/adapter, dev is internal/world, hammer and bench are internal/load.
 package main
 
 import (

@@ -202,8 +202,8 @@ func (d *Dev) Stop() {
 	if err := d.withdraw(); err != nil {
 		fmt.Fprintln(d.out, err)
 	}
-	for _, v := range slices.Backward(d.parts) {
-		v.stop()
+	for _, p := range slices.Backward(d.parts) {
+		p.stop()
 	}
 	_ = d.lock.Close() // closing it lifts it
 }
