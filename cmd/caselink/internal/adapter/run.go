@@ -71,6 +71,8 @@ func (a Adapter) Run(ctx context.Context, ln net.Listener) error {
 	behind.Go(func() error { return owed.Run(working) })
 	behind.Go(func() error { return courier.Run(working) })
 
+	// Requests come first to an end, so that none meets a pool that is closed or a courier
+	// that takes nothing more.
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(ln) }()
 	select {
@@ -79,8 +81,8 @@ func (a Adapter) Run(ctx context.Context, ln net.Listener) error {
 		err = shutdown(ctx, server)
 	}
 
-	// Only now, for the same reason. The courier settles what it has sent, and the pool
-	// closes after it: an answer that is not written down is asked for again.
+	// Only now. The courier settles what it has sent, and the pool closes after it: an answer
+	// that is not written down is asked for again.
 	stopWorking()
 	return errors.Join(err, behind.Wait())
 }

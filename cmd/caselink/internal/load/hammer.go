@@ -140,6 +140,8 @@ func (h *Hammer) send(ctx context.Context, r simulator.Referral) error {
 	// One id for all attempts: the adapter may know a repeat by it.
 	requestID := uuid.NewString()
 	giveUp := time.Now().Add(giveUpAfter)
+	// Each attempt has its own time: how long an adapter was gone is no latency of one that
+	// is there.
 	for start := time.Now(); ; start = time.Now() {
 		status, location, err := h.post(ctx, r, requestID)
 		switch {

@@ -23,7 +23,7 @@ import (
 
 const (
 	restartAfter = 100 * time.Millisecond
-	stopWithin   = 25 * time.Second // longer than the adapter's drain
+	stopWithin   = 35 * time.Second // longer than the adapter's drain: 20 s for requests, then 10 s for deliveries
 )
 
 // running is a part that has been started.
