@@ -33,7 +33,8 @@ func runBench(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 		return err
 	}
 	defer os.RemoveAll(dir)
-	report, err := load.Bench(ctx, dir, version(), *duration, stderr)
+	bench := load.Bench{Folder: dir, Release: version(), Duration: *duration, Out: stderr}
+	report, err := bench.Run(ctx)
 	if err != nil {
 		return err
 	}

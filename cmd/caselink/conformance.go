@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
 
+	"caselink.example/cmd/caselink/internal/config"
 	"caselink.example/cmd/caselink/internal/world"
 	"caselink.example/conformance/kit"
 	"caselink.example/conformance/kit/report"
@@ -78,14 +77,12 @@ func runConformanceRun(ctx context.Context, args []string, stdout, stderr io.Wri
 	}
 	result, err := c.run(ctx, stderr)
 	if err != nil {
-		fmt.Fprintf(stderr, "caselink conformance: %v\n", err)
-		return exitCode(kit.ExitKit)
+		return couldNotRun{err}
 	}
 	printReport(stdout, result)
 	if c.out != "" {
 		if err := report.Write(result, c.out); err != nil {
-			fmt.Fprintf(stderr, "caselink conformance: %v\n", err)
-			return exitCode(kit.ExitKit)
+			return couldNotRun{err}
 		}
 		fmt.Fprintf(stdout, "Reports are in %s\n", c.out)
 	}
@@ -104,6 +101,8 @@ func (c conformanceFlags) run(ctx context.Context, stderr io.Writer) (kit.Report
 	if err != nil {
 		return kit.Report{}, err
 	}
+	// A new seed each time, so that a run meets no referral of the one before: what is there
+	// already is answered with 200.
 	if c.seed == "" {
 		c.seed = strings.ToLower(rand.Text()[:12])
 	}
@@ -129,8 +128,10 @@ func (c conformanceFlags) read() (kit.Target, error) {
 // dev, unless the target is another system: then there is none.
 func (c conformanceFlags) readPreset() (kit.Preset, error) {
 	if c.preset != "" && c.preset != "dev" {
-		return kit.LoadPreset(c.preset, os.Getenv)
+		return kit.LoadPreset(c.preset, config.Environ().Get)
 	}
+	// Another target gets no token of this machine's: it would be refused, and looks like a
+	// fault of the target.
 	preset, err := devPreset(c.data)
 	if c.preset == "" && c.target != "" && (err != nil || !preset.Has(c.target)) {
 		return kit.Preset{Name: "none"}, nil
@@ -152,96 +153,22 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// printReport shows every check on a terminal, in a pipe only what is not a pass.
-func printReport(w io.Writer, r kit.Report) {
-	terminal := newProgress(w).w != nil
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	r.Each(func(_ kit.SuiteReport, _ kit.GroupReport, c kit.CheckReport) {
-		if terminal || c.Verdict != kit.Pass {
-			fmt.Fprintf(table, "%s\t%s\t%s\n", c.Verdict, c.ID, c.Title)
-		}
-		if c.Because != "" {
-			fmt.Fprintf(table, "\t\t  %s\n", c.Because)
-		}
-	})
-	table.Flush()
-	fmt.Fprintf(w, "%s: %s in %s (seed %s)\n", strings.ToUpper(string(r.Verdict)), r.Summary(), r.Finished.Sub(r.Started).Round(10*time.Millisecond), r.Seed)
-}
-
-func runConformanceList(_ context.Context, args []string, stdout, stderr io.Writer) error {
-	f := newFlags("conformance", conformanceHelp, stderr)
-	role := f.String("role", "", "checks for this `role` only: adapter or gp-system")
-	if _, err := f.parseArgs(args); err != nil {
-		return err
-	}
-	suites, err := suite.Suites(*role)
-	if err != nil {
-		return err
-	}
-	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ROLE\tGROUP\tCHECK\tWHAT\tVERIFIES")
-	for _, s := range suites {
-		for _, g := range s.Groups {
-			for _, c := range g.Checks {
-				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", s.Role, g.ID, c.ID, c.Title, strings.Join(c.Verifies, " "))
-			}
-		}
-	}
-	return table.Flush()
-}
-
-func runConformanceCoverage(_ context.Context, args []string, stdout, stderr io.Writer) error {
-	if _, err := newFlags("conformance", conformanceHelp, stderr).parseArgs(args); err != nil {
-		return err
-	}
-	requirements, err := suite.Requirements()
-	if err != nil {
-		return err
-	}
-	suites, err := suite.Suites("")
-	if err != nil {
-		return err
-	}
-	if faults := printCoverage(stdout, suite.Coverage(requirements, suites)); faults > 0 {
-		return fmt.Errorf("%d requirements are not accounted for", faults)
-	}
-	return nil
-}
-
-// printCoverage shows the requirements and returns how many are not accounted for.
-func printCoverage(w io.Writer, covered []suite.Covered) (faults int) {
-	tested := 0
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "REQUIREMENT\t\tWHAT\tCHECKS, OR WHY NONE")
-	for _, c := range covered {
-		how := strings.Join(c.Checks, " ")
-		switch fault := c.Fault(); {
-		case fault != "":
-			how = "FAULT: " + fault
-			faults++
-		case how == "":
-			how = c.Reason
-		default:
-			tested++
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", c.ID, c.Strength, c.Text, how)
-	}
-	table.Flush()
-	fmt.Fprintf(w, "%d requirements: %d have checks, %d have a written reason, %d are not accounted for\n", len(covered), tested, len(covered)-tested-faults, faults)
-	return faults
-}
-
 // devPreset is how to reach the running caselink dev of the data folder.
 func devPreset(data string) (kit.Preset, error) {
 	w, err := world.Read(data)
 	if err != nil {
 		return kit.Preset{}, err
 	}
-	p := kit.Preset{Name: "dev", FHIRBase: w.FHIRBase, CaseAPI: w.CaseAPI, TokenURL: w.TokenURL, Practice: "gp-a", Clients: map[string]kit.PresetClient{}}
+	p := kit.Preset{
+		Name: "dev", FHIRBase: w.FHIRBase, CaseAPI: w.CaseAPI, TokenURL: w.TokenURL, Practice: "gp-a",
+		Clients: map[string]kit.PresetClient{},
+	}
 	workers := map[string]string{"gp-a": "linkworker", "gp-b": "linkworker-b"}
 	others := map[string]string{"gp-a": "gp-b", "gp-b": "gp-a"}
 	for name, c := range w.Clients {
-		client := kit.PresetClient{ID: c.ID, Secret: c.Secret, Scope: c.Scope, ODS: c.ODS, LinkWorker: workers[name], Other: others[name]}
+		client := kit.PresetClient{
+			ID: c.ID, Secret: c.Secret, Scope: c.Scope, ODS: c.ODS, LinkWorker: workers[name], Other: others[name],
+		}
 		if gp := w.GPSystems[c.ODS]; c.ODS != "" && gp != "" {
 			client.GPSystem, client.GPFault = gp, gp+"/$fault"
 		}

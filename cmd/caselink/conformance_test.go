@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -9,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"caselink.example/conformance/kit"
 	"caselink.example/conformance/kit/suite"
@@ -31,7 +32,8 @@ func TestBuiltBinaryKeepsItsPromises(t *testing.T) {
 			t.Errorf("role %s: %v\n%s", role, err, said)
 			continue
 		}
-		if lines := strings.Count(string(said), "\n"); lines != 2 || !strings.HasPrefix(string(said), "PASS: ") {
+		lines := strings.Count(string(said), "\n")
+		if lines != 2 || !strings.HasPrefix(string(said), "PASS: ") {
 			t.Errorf("role %s: in a pipe it said more than its summary:\n%s", role, said)
 		}
 		raw, err := os.ReadFile(filepath.Join(out, "TestReport.json"))
@@ -51,39 +53,36 @@ func TestConformanceExitCodes(t *testing.T) {
 	empty := httptest.NewServer(http.NotFoundHandler())
 	defer empty.Close()
 	nowhere := filepath.Join(t.TempDir(), "no-dev")
+	run := func(more ...string) []string { return append([]string{"run", "--data", nowhere}, more...) }
 	for name, c := range map[string]struct {
 		args []string
 		want int
 		says string
 	}{
-		"list":                 {[]string{"list"}, kit.ExitPass, "referral.created"},
-		"list of a role":       {[]string{"list", "--role", "gp-system"}, kit.ExitPass, "gp.stale"},
-		"coverage":             {[]string{"coverage"}, kit.ExitPass, "0 are not accounted for"},
-		"nothing there":        {[]string{"run", "--data", nowhere, "--target", gone.URL}, kit.ExitKit, "nothing answers"},
-		"no dev":               {[]string{"run", "--data", nowhere}, kit.ExitKit, "caselink dev"},
-		"unknown role":         {[]string{"run", "--data", nowhere, "--target", gone.URL, "--role", "nurse"}, kit.ExitKit, "nurse"},
-		"unknown check":        {[]string{"run", "--data", nowhere, "--target", gone.URL, "--only", "nosuch"}, kit.ExitKit, "nosuch"},
-		"a server of no use":   {[]string{"run", "--data", nowhere, "--target", empty.URL}, kit.ExitFail, "FAIL"},
-		"nothing can be tried": {[]string{"run", "--data", nowhere, "--target", empty.URL, "--only", "referral.created"}, kit.ExitBlocked, "BLOCKED"},
+		"list":           {[]string{"list"}, kit.ExitPass, "referral.created"},
+		"list of a role": {[]string{"list", "--role", "gp-system"}, kit.ExitPass, "gp.stale"},
+		"coverage":       {[]string{"coverage"}, kit.ExitPass, "0 are not accounted for"},
+		"nothing there":  {run("--target", gone.URL), kit.ExitKit, "nothing answers"},
+		"no dev":         {run(), kit.ExitKit, "caselink dev"},
+		"unknown role":   {run("--target", gone.URL, "--role", "nurse"), kit.ExitKit, "nurse"},
+		"unknown check":  {run("--target", gone.URL, "--only", "nosuch"), kit.ExitKit, "nosuch"},
+		"no such preset": {run("--preset", filepath.Join(nowhere, "my.yaml")), kit.ExitKit, "no such file"},
+		// An empty server fails; a check whose needs fail there is blocked.
+		"a server of no use":   {run("--target", empty.URL), kit.ExitFail, "FAIL"},
+		"nothing can be tried": {run("--target", empty.URL, "--only", "referral.created"), kit.ExitBlocked, "BLOCKED"},
 		"no such part":         {[]string{"walk"}, int(exitUsage), "--help"},
 	} {
-		var said bytes.Buffer
-		if got := run(t.Context(), append([]string{"conformance"}, c.args...), &said, &said); int(got) != c.want || !strings.Contains(said.String(), c.says) {
-			t.Errorf("%s: exit code %d, want %d and %q in:\n%s", name, got, c.want, c.says, said.String())
+		code, out, errOut := runHere(t, append([]string{"conformance"}, c.args...)...)
+
+		if int(code) != c.want || !strings.Contains(out+errOut, c.says) {
+			t.Errorf("%s: exit code %d, want %d and %q in:\n%s%s", name, code, c.want, c.says, out, errOut)
 		}
 	}
 }
 
 func TestDevPresetReadsDevJSON(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	dev := `{"fhir_base":"http://127.0.0.1:1/FHIR/R4","case_api":"http://127.0.0.1:1/api/v1","token_url":"http://127.0.0.1:3/oauth2/token",
-		"clients":{"gp-a":{"client_id":"gp-a","client_secret":"a","scope":"s","ods":"Y99901"},"gp-b":{"client_id":"gp-b","client_secret":"b","scope":"s","ods":"Y99902"},
-			"linkworker":{"client_id":"linkworker","client_secret":"c"},"linkworker-b":{"client_id":"linkworker-b","client_secret":"d"}},
-		"gp_systems":{"Y99901":"http://127.0.0.1:2/Y99901/FHIR/R4","Y99902":"http://127.0.0.1:2/Y99902/FHIR/R4"}}`
-	if err := os.WriteFile(filepath.Join(dir, "dev.json"), []byte(dev), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	dir := filepath.Join("testdata", "dev")
 
 	preset, err := devPreset(dir)
 	if err != nil {
@@ -94,8 +93,20 @@ func TestDevPresetReadsDevJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if got.GPFault != "http://127.0.0.1:2/Y99902/FHIR/R4/$fault" || got.Clients["link-worker"].ID != "linkworker-b" || got.Clients["other-link-worker"].ID != "linkworker" || got.Clients["other-practice"].ODS != "Y99901" {
-		t.Errorf("gp-b plays the practice: %+v", got)
+	// gp-b plays the practice: its own GP system, its own link worker, gp-a as the other.
+	want := kit.Target{
+		Preset: "dev", Base: "http://127.0.0.1:1/FHIR/R4", CaseAPI: "http://127.0.0.1:1/api/v1",
+		GPSystem: "http://127.0.0.1:2/Y99902/FHIR/R4", GPFault: "http://127.0.0.1:2/Y99902/FHIR/R4/$fault",
+		TokenURL: "http://127.0.0.1:3/oauth2/token", Played: "gp-b",
+		Clients: map[string]kit.Client{
+			"practice":          {ID: "gp-b", Secret: "b", Scope: "s", ODS: "Y99902"},
+			"link-worker":       {ID: "linkworker-b", Secret: "d"},
+			"other-practice":    {ID: "gp-a", Secret: "a", Scope: "s", ODS: "Y99901"},
+			"other-link-worker": {ID: "linkworker", Secret: "c"},
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("target (-want +got):\n%s", diff)
 	}
 	if _, err := devPreset(t.TempDir()); err == nil || !strings.Contains(err.Error(), "caselink dev") {
 		t.Errorf("without dev.json: %v", err)

@@ -36,9 +36,9 @@ func runDev(ctx context.Context, args []string, stdout, stderr io.Writer) error 
 	ctx, stop := untilSignal(ctx)
 	defer stop()
 	d := world.New(*data, stdout)
-	defer d.Stop()
+	defer d.Stop() // after a start that failed as well: some parts may run
 	if err := d.Start(ctx, *listen, stderr); err != nil {
-		return cmp.Or(quietly(ctx), err)
+		return cmp.Or(interrupted(ctx), err)
 	}
 	d.PrintWelcome(time.Since(begun))
 	if *withDemo {
@@ -49,8 +49,9 @@ func runDev(ctx context.Context, args []string, stdout, stderr io.Writer) error 
 	return nil
 }
 
-// quietly is the end of a start that was interrupted by a signal.
-func quietly(ctx context.Context) error {
+// interrupted is exit code 0 when a signal has ended ctx: a start that was called off did
+// not fail, whatever it was doing.
+func interrupted(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return exitOK
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"caselink.example/cmd/caselink/internal/world"
+	"caselink.example/connectors/api/edge/edgetest"
 )
 
 func TestKilledAdapterIsStartedAgainAndNobodyIsRefused(t *testing.T) {
@@ -37,7 +38,7 @@ func TestKilledAdapterIsStartedAgainAndNobodyIsRefused(t *testing.T) {
 func TestKilledPostgreSQLIsStartedAgain(t *testing.T) {
 	t.Parallel()
 	d := startDev(t)
-	id := d.refer("gp-a", newReferral(d.Clients["gp-a"].ODS))
+	id := d.refer("gp-a", edgetest.NewReferral(d.Clients["gp-a"].ODS))
 
 	if err := syscall.Kill(serverPID(t, d.dir), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
@@ -53,7 +54,7 @@ func TestKilledDevLeavesNothingInTheWay(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	first, world := launchDev(t, dir)
-	id := (&devTest{T: t, World: world}).refer("gp-a", newReferral(world.Clients["gp-a"].ODS))
+	id := (&devTest{T: t, World: world}).refer("gp-a", edgetest.NewReferral(world.Clients["gp-a"].ODS))
 
 	if err := first.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -108,12 +109,12 @@ func TestDemoDataIsTheSameAtEachStart(t *testing.T) {
 		}
 		return states, a.at("cases")
 	}
-	if err := world.Demo(t.Context(), d.World); err != nil {
+	if err := world.Demo(t.Context(), http.DefaultClient, d.World); err != nil {
 		t.Fatal(err)
 	}
 	states, first := read()
 
-	if err := world.Demo(t.Context(), d.World); err != nil {
+	if err := world.Demo(t.Context(), http.DefaultClient, d.World); err != nil {
 		t.Fatal(err)
 	}
 
@@ -188,7 +189,8 @@ func TestExampleOfTheWelcomeIsAReferral(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []int{http.StatusCreated, http.StatusOK} {
-		a := d.call(http.MethodPost, d.FHIRBase+"/ServiceRequest", d.as("gp-a"), string(example), "Content-Type", "application/fhir+json")
+		a := d.post(d.FHIRBase, "gp-a", example)
+
 		if a.status != want {
 			t.Errorf("status %d, want %d: %s", a.status, want, a.body)
 		}

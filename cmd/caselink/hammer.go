@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -26,64 +27,78 @@ that it was lost, another id that it was doubled.
 Exit code 0: nothing lost or doubled; 1: something was; 2: it could not run.
 `
 
+// hammerFlags are the command line of caselink hammer.
+type hammerFlags struct {
+	data, client         string
+	clients, count, fill int
+	duration             time.Duration
+	json                 bool
+}
+
 func runHammer(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	fs := newFlags("hammer", hammerHelp, stderr)
-	data := fs.String("data", world.DefaultFolder, "data folder of the caselink dev to hammer")
-	client := fs.String("client", "gp-a", "the practice's client that sends")
-	clients := fs.Int("clients", 8, "how many send at once")
-	count := fs.Int("count", 0, "stop after this many acknowledged referrals; 0: after --duration")
-	duration := fs.Duration("duration", 10*time.Second, "how long to send")
-	fill := fs.Int("seed", 0, "fill the database with this many referrals and do not check them")
-	asJSON := fs.Bool("json", false, "print the figures as JSON")
-	if err := fs.Parse(args); err != nil {
+	var h hammerFlags
+	f := newFlags("hammer", hammerHelp, stderr)
+	f.StringVar(&h.data, "data", world.DefaultFolder, "data folder of the caselink dev to hammer")
+	f.StringVar(&h.client, "client", "gp-a", "the practice's client that sends")
+	f.IntVar(&h.clients, "clients", 8, "how many send at once")
+	f.IntVar(&h.count, "count", 0, "stop after this many acknowledged referrals; 0: after --duration")
+	f.DurationVar(&h.duration, "duration", 10*time.Second, "how long to send")
+	f.IntVar(&h.fill, "seed", 0, "fill the database with this many referrals and do not check them")
+	f.BoolVar(&h.json, "json", false, "print the figures as JSON")
+	if err := f.Parse(args); err != nil {
 		return err
 	}
-	w, err := world.Read(*data)
+	found, err := h.run(ctx, newProgress(stderr))
 	if err != nil {
-		return err
+		return couldNotRun{err}
 	}
-	token, err := w.Token(ctx, *client)
-	if err != nil {
-		return err
+	if err := found.print(stdout, h.json); err != nil {
+		return couldNotRun{err}
 	}
-	h := load.NewHammer(w.FHIRBase, w.Clients[*client].ODS, token, *clients, rand.Uint64())
-	if *fill > 0 {
-		*count = *fill
-	}
-	show := newProgress(stderr)
-	start := time.Now()
-	err = h.RunFor(ctx, *count, *duration, show.step)
-	show.end()
-	if err != nil {
-		return err
-	}
-	f := h.Figures(time.Since(start))
-	if *fill > 0 {
-		return printFigures(stdout, *asJSON, f, 0, 0)
-	}
-	lost, doubled, err := h.Verify(ctx, func(done, of int) { show.step("checking", done, of) })
-	show.end()
-	if err != nil {
-		return err
-	}
-	if err := printFigures(stdout, *asJSON, f, lost, doubled); err != nil {
-		return err
-	}
-	if lost+doubled > 0 {
+	if found.Lost+found.Doubled > 0 {
 		return exitFault
 	}
 	return nil
 }
 
-func printFigures(w io.Writer, asJSON bool, f load.Figures, lost, doubled int) error {
+// hammered is what caselink hammer prints.
+type hammered struct {
+	load.Figures
+	Lost    int `json:"lost"`
+	Doubled int `json:"doubled"`
+}
+
+func (h hammerFlags) run(ctx context.Context, show *progress) (found hammered, err error) {
+	w, err := world.Read(h.data)
+	if err != nil {
+		return found, err
+	}
+	token, err := w.Token(ctx, world.NewHTTP(), h.client)
+	if err != nil {
+		return found, err
+	}
+	defer show.end()
+	hammer := load.NewHammer(load.HammerConfig{
+		Base: w.FHIRBase, ODS: w.Clients[h.client].ODS, Token: token, Clients: h.clients, Seed: rand.Uint64(),
+	})
+	start := time.Now()
+	sending := func(done, of int) { show.step("sending", done, of) }
+	if err := hammer.RunFor(ctx, cmp.Or(h.fill, h.count), h.duration, sending); err != nil {
+		return found, err
+	}
+	found.Figures = hammer.Figures(time.Since(start))
+	if h.fill > 0 {
+		return found, nil
+	}
+	found.Lost, found.Doubled, err = hammer.Verify(ctx, func(done, of int) { show.step("checking", done, of) })
+	return found, err
+}
+
+func (h hammered) print(w io.Writer, asJSON bool) error {
 	if asJSON {
-		return json.NewEncoder(w).Encode(struct {
-			load.Figures
-			Lost    int `json:"lost"`
-			Doubled int `json:"doubled"`
-		}{f, lost, doubled})
+		return json.NewEncoder(w).Encode(h)
 	}
 	_, err := fmt.Fprintf(w, "%d referrals from %d clients: %.0f/s, p50 %.1f ms, p99 %.1f ms, %d repeated; lost %d, doubled %d\n",
-		f.Referrals, f.Clients, f.PerSecond, f.P50, f.P99, f.Unknown, lost, doubled)
+		h.Referrals, h.Clients, h.PerSecond, h.P50, h.P99, h.Unknown, h.Lost, h.Doubled)
 	return err
 }

@@ -1,11 +1,14 @@
 // Command caselink stands between GP clinical systems and social prescribing teams:
 // a FHIR R4 referral comes in, link workers work the case, and every move goes back.
+//
+// Begin with verbs, which lists all that the program does; each has a file of its name with
+// its flags, its help and its exit codes. What a verb runs stands below: serve is
+// internal/adapter, dev is internal/world, hammer and bench are internal/load.
 package main
 
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -30,7 +33,7 @@ func (v verb) summary() string {
 var verbs = []verb{
 	{"dev", devHelp, runDev},
 	{"token", tokenHelp, runToken},
-	{"serve", serveHelp, runServeVerb},
+	{"serve", serveHelp, runServe},
 	{"migrate", migrateHelp, runMigrate},
 	{"hammer", hammerHelp, runHammer},
 	{"bench", benchHelp, runBench},
@@ -53,6 +56,10 @@ const (
 	exitUsage exitCode = 2 // the command line makes no sense
 )
 
+// couldNotRun is the fault of a verb that judges something and did not come so far. It
+// ends with exit code 2, for 1 is a judgement: a script must not take the one for the other.
+type couldNotRun struct{ error }
+
 func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 
 func main() {
@@ -65,15 +72,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) exitCode 
 		printUsage(stderr)
 		return exitUsage
 	}
-	if slices.Contains([]string{"help", "--help", "-help", "-h"}, args[0]) {
+	switch args[0] {
+	case "help", "--help", "-help", "-h":
 		printUsage(stdout)
 		return exitOK
+	case "--version", "-version":
+		// Who finds an unknown program on a machine asks it in this way first.
+		args = []string{"version"}
 	}
 	i := slices.IndexFunc(verbs, func(v verb) bool { return v.name == args[0] })
 	if i < 0 {
 		fmt.Fprintf(stderr, "caselink: there is no verb %q. Try: caselink --help\n", args[0])
 		return exitUsage
 	}
+
 	err := verbs[i].run(ctx, args[1:], stdout, stderr)
 	if code, ok := errors.AsType[exitCode](err); ok {
 		return code
@@ -82,15 +94,23 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) exitCode 
 		fmt.Fprint(stdout, string(help))
 		return exitOK
 	}
-	if err != nil {
-		fmt.Fprintf(stderr, "caselink %s: %v\n", args[0], err)
-		return exitFault
+	if err == nil {
+		return exitOK
 	}
-	return exitOK
+	fmt.Fprintf(stderr, "caselink %s: %v\n", args[0], err)
+	if _, ok := errors.AsType[couldNotRun](err); ok {
+		return exitUsage
+	}
+	return exitFault
 }
 
 func printUsage(w io.Writer) {
-	fmt.Fprint(w, "Caselink carries referrals from GP systems to social prescribing teams, and the news back.\n\nUsage: caselink VERB [flags]\n\nVerbs:\n")
+	fmt.Fprint(w, `Caselink carries referrals from GP systems to social prescribing teams, and the news back.
+
+Usage: caselink VERB [flags]
+
+Verbs:
+`)
 	for _, v := range verbs {
 		fmt.Fprintf(w, "  %-12s %s\n", v.name, v.summary())
 	}
@@ -99,71 +119,4 @@ Begin with:  caselink dev
 Learn more:  caselink VERB --help
 Exit codes:  0 it worked, 1 it did not, 2 the command line makes no sense
 `)
-}
-
-// flags are the command line of one verb. A fault in it is said on stderr.
-type flags struct {
-	*flag.FlagSet
-	help string
-	rest []string
-}
-
-// helpAsked is the help of a verb whose user asked for it.
-type helpAsked string
-
-func (helpAsked) Error() string { return "help was asked for" }
-
-func newFlags(name, help string, stderr io.Writer) *flags {
-	f := &flags{FlagSet: flag.NewFlagSet(name, flag.ContinueOnError), help: help}
-	f.SetOutput(stderr)
-	f.Usage = func() {}
-	return f
-}
-
-// Parse reads the flags, which may stand before and after the arguments. Its error is
-// one that run knows: exitUsage or helpAsked.
-func (f *flags) Parse(args []string) error {
-	for {
-		if err := f.FlagSet.Parse(args); errors.Is(err, flag.ErrHelp) {
-			return f.helpText()
-		} else if err != nil {
-			return f.misused()
-		}
-		if f.NArg() == 0 {
-			return nil
-		}
-		f.rest, args = append(f.rest, f.Arg(0)), f.Args()[1:]
-	}
-}
-
-// parseArgs is Parse for a verb with as many arguments as there are names.
-func (f *flags) parseArgs(args []string, names ...string) ([]string, error) {
-	if err := f.Parse(args); err != nil {
-		return nil, err
-	}
-	if len(f.rest) != len(names) {
-		fmt.Fprintf(f.Output(), "%d argument(s) wanted: %s; got %d\n", len(names), strings.Join(names, " "), len(f.rest))
-		return nil, f.misused()
-	}
-	return f.rest, nil
-}
-
-func (f *flags) misused() exitCode {
-	fmt.Fprintf(f.Output(), "Try: caselink %s --help\n", f.Name())
-	return exitUsage
-}
-
-func (f *flags) helpText() helpAsked {
-	var b strings.Builder
-	b.WriteString(f.help)
-	header := "\nFlags:\n"
-	f.VisitAll(func(one *flag.Flag) {
-		value, usage := flag.UnquoteUsage(one)
-		if one.DefValue != "" {
-			usage += " (default " + one.DefValue + ")"
-		}
-		fmt.Fprintf(&b, "%s  --%-18s %s\n", header, strings.TrimSpace(one.Name+" "+value), usage)
-		header = ""
-	})
-	return helpAsked(b.String())
 }

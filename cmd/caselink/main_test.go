@@ -33,6 +33,7 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{[]string{"help"}, exitOK, ""},
 		{[]string{"version"}, exitOK, ""},
+		{[]string{"--version"}, exitOK, ""},
 		{nil, exitUsage, "Usage: caselink VERB"},
 		{[]string{"refer"}, exitUsage, `there is no verb "refer"`},
 		{[]string{"serve", "--colour", "blue"}, exitUsage, "Try: caselink serve --help"},
@@ -41,12 +42,14 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"postgres", "remove"}, exitUsage, "Try: caselink postgres --help"},
 		{[]string{"serve", "--config", "/no/such/file.yaml"}, exitFault, "there is no /no/such/file.yaml"},
 		{[]string{"token", "gp-a", "--data", "/no/such/folder"}, exitFault, "start caselink dev"},
+		{[]string{"hammer", "--data", "/no/such/folder"}, exitUsage, "start caselink dev"},
 		{[]string{"dev", "--listen", "8080", "--data", t.TempDir()}, exitFault, "--listen must be host:port"},
 	} {
 		code, _, errOut := runHere(t, c.args...)
 
 		if code != c.want || !strings.Contains(errOut, c.says) {
-			t.Errorf("caselink %s: exit code %d, want %d; stderr %q, want %q in it", strings.Join(c.args, " "), code, c.want, errOut, c.says)
+			t.Errorf("caselink %s: exit code %d, want %d; stderr %q, want %q in it",
+				strings.Join(c.args, " "), code, c.want, errOut, c.says)
 		}
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -69,12 +68,4 @@ func writeTrace(out io.Writer, steps []referral.Step) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", s.Path, s.Action, cmp.Or(s.To, s.Why, "-"))
 	}
 	return w.Flush()
-}
-
-// writeJSON writes a value for people to read.
-func writeJSON(out io.Writer, v any) error {
-	e := json.NewEncoder(out)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(v)
 }

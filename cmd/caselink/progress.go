@@ -39,13 +39,15 @@ func (p *progress) step(what string, done, of int) {
 	line := fmt.Sprintf("%s %d", what, done)
 	if of > 0 {
 		filled := min(done, of) * barWidth / of
-		line = fmt.Sprintf("[%s%s] %d/%d %s", strings.Repeat("#", filled), strings.Repeat(".", barWidth-filled), done, of, what)
+		bar := strings.Repeat("#", filled) + strings.Repeat(".", barWidth-filled)
+		line = fmt.Sprintf("[%s] %d/%d %s", bar, done, of, what)
 	}
+	// At the old width, to wipe out what was longer.
 	fmt.Fprintf(p.w, "\r%-*s", p.wide, line)
 	p.wide = len(line)
 }
 
-// end clears the line.
+// end clears the line, so that what is printed next stands alone.
 func (p *progress) end() {
 	if p.w != nil && p.wide > 0 {
 		fmt.Fprintf(p.w, "\r%*s\r", p.wide, "")

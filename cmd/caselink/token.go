@@ -27,7 +27,7 @@ func runToken(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	if err != nil {
 		return err
 	}
-	token, err := w.Token(ctx, client[0])
+	token, err := w.Token(ctx, world.NewHTTP(), client[0])
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -10,33 +9,13 @@ import (
 	"caselink.example/mapping/workflow"
 )
 
-const (
-	soundPatient  = `{"resourceType": "Patient", "active": true}`
-	brokenPatient = "{\n  \"resourceType\": \"Patient\",\n  \"telecom\": [\n    {\"use\": \"home\"}, {\"value\": \"é\", \"use\": \"home\"}\n  ],\n  \"gender\": \"f\"\n}\n"
-	brokenXML     = `<Patient xmlns="http://hl7.org/fhir"><telecom><value value="1"/></telecom><gender value="f"/></Patient>`
-)
-
-// resourceFolder is a folder with a sound and two broken resources, and a file that is none.
-func resourceFolder(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	for name, text := range map[string]string{
-		"a.json": soundPatient, "deep/b.json": brokenPatient, "deep/c.xml": brokenXML, "readme.txt": "text", ".git/d.json": "{",
-	} {
-		file := filepath.Join(dir, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
+// resourceFolder has a sound and two broken resources, a file that is none, and a hidden
+// folder with a broken one.
+const resourceFolder = "testdata/validate"
 
 func TestValidateExitCodes(t *testing.T) {
 	t.Parallel()
-	dir := resourceFolder(t)
+	dir := resourceFolder
 	for _, c := range []struct {
 		args []string
 		want exitCode
@@ -62,9 +41,7 @@ func TestValidateExitCodes(t *testing.T) {
 
 func TestValidateTellsJSONAndXMLTheSame(t *testing.T) {
 	t.Parallel()
-	dir := resourceFolder(t)
-
-	_, out, _ := runHere(t, "validate", "--format", "json", dir)
+	_, out, _ := runHere(t, "validate", "--format", "json", resourceFolder)
 
 	var files []struct {
 		File    string
@@ -84,7 +61,8 @@ func TestValidateTellsJSONAndXMLTheSame(t *testing.T) {
 		for _, issue := range f.Outcome.Issue {
 			at = append(at, issue.Expression...)
 		}
-		if !strings.Contains(strings.Join(at, " "), "Patient.telecom[") || !strings.Contains(strings.Join(at, " "), "Patient.gender") || f.Valid {
+		all := strings.Join(at, " ")
+		if !strings.Contains(all, "Patient.telecom[") || !strings.Contains(all, "Patient.gender") || f.Valid {
 			t.Errorf("%s: valid %t, faults at %v", f.File, f.Valid, at)
 		}
 	}
@@ -92,7 +70,7 @@ func TestValidateTellsJSONAndXMLTheSame(t *testing.T) {
 
 func TestSARIFPointsAtTheElement(t *testing.T) {
 	t.Parallel()
-	file := filepath.Join(resourceFolder(t), "deep", "b.json")
+	file := filepath.Join(resourceFolder, "deep", "b.json")
 
 	code, out, _ := runHere(t, "validate", "--format", "sarif", file)
 
@@ -120,7 +98,9 @@ func TestSARIFPointsAtTheElement(t *testing.T) {
 
 func TestFaultOfAMissingElementStandsWhereItBelongs(t *testing.T) {
 	t.Parallel()
-	raw := []byte("{\"resourceType\":\"Bundle\",\"type\":\"collection\",\n \"entry\":[{\n  \"resource\": {\"resourceType\":\"Observation\",\"status\":\"final\"}}]}")
+	raw := []byte(`{"resourceType":"Bundle","type":"collection",
+ "entry":[{
+  "resource": {"resourceType":"Observation","status":"final"}}]}`)
 
 	c := checkFile(workflow.DefaultMeaning(), "x.json", raw, false)
 

@@ -5,33 +5,50 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"runtime"
 	"runtime/debug"
 )
 
 const versionHelp = `caselink version: print the version of this program
 
-Prints the version, the commit it was built from and the Go release.
+Prints the version, and the Go release and the platform that it was built for. A build
+that is no release says 0.0.0-dev and the commit: 0.0.0-dev+1a2b3c4d5e6f.
+
+  caselink --version
 `
 
 func runVersion(_ context.Context, args []string, stdout, stderr io.Writer) error {
 	if _, err := newFlags("version", versionHelp, stderr).parseArgs(args); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintln(stdout, version())
+	_, err := fmt.Fprintf(stdout, "caselink %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return err
 }
 
-// version is what the build recorded, such as "(devel) 1a2b3c go1.26.8".
+// release is the version of a released build, such as 0.1.0. The linker sets it, with
+// -ldflags "-X main.release=0.1.0", and nothing else does.
+var release string
+
+// version is the version of this build in the form of https://semver.org: the release,
+// or 0.0.0-dev with the commit where there is one.
 func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
+	return cmp.Or(release, developmentVersion(debug.ReadBuildInfo()))
+}
+
+// commitDigits are enough of a commit to find it by, as git log --oneline --abbrev=12 does.
+const commitDigits = 12
+
+// developmentVersion is a version that sorts below every release. The version that Go
+// itself records is not asked: it is "(devel)" in a checkout, which names nothing.
+func developmentVersion(info *debug.BuildInfo, known bool) string {
+	const none = "0.0.0-dev"
+	if !known {
+		return none
 	}
-	commit := ""
 	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			commit = s.Value
+		if s.Key == "vcs.revision" && s.Value != "" {
+			return none + "+" + s.Value[:min(commitDigits, len(s.Value))]
 		}
 	}
-	return fmt.Sprintf("%s %s %s", cmp.Or(info.Main.Version, "(devel)"), cmp.Or(commit, "unknown"), info.GoVersion)
+	return none
 }

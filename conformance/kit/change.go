@@ -11,6 +11,8 @@ import (
 // changed makes the changes to a document and returns its text. Without a change the
 // text stays as it is, byte for byte.
 func changed(text string, changes []suite.Change, vs *vars) (string, error) {
+	// Edits of the tree first: they write the document anew, and would lose what a
+	// replacement of text is for, a member twice or a number with odd digits.
 	for _, c := range changes {
 		if c.Replace != "" {
 			continue

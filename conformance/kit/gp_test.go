@@ -3,10 +3,10 @@ package kit
 import (
 	"bytes"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -58,12 +58,15 @@ var gpMutants = []gpMutant{
 		}
 	}},
 	{name: "If-Match is ignored", killer: "gp.stale", in: without("If-Match")},
-	{name: "the history has one version", killer: "gp.history", out: func(r *http.Request, status int, body string) (int, string) {
-		if strings.HasSuffix(r.URL.Path, "/_history") {
-			body = strings.Replace(body, `"requested"`, `"accepted"`, 1)
-		}
-		return status, body
-	}},
+	{
+		name: "the history has one version", killer: "gp.history",
+		out: func(r *http.Request, status int, body string) (int, string) {
+			if strings.HasSuffix(r.URL.Path, "/_history") {
+				body = strings.Replace(body, `"requested"`, `"accepted"`, 1)
+			}
+			return status, body
+		},
+	},
 	{name: "search ignores the identifier", killer: "gp.search", in: func(r *http.Request) {
 		if r.URL.Query().Has("identifier") {
 			r.URL.RawQuery = ""
@@ -76,7 +79,8 @@ var gpMutants = []gpMutant{
 // startGP serves a simulated GP system behind what the mutant does.
 func startGP(t *testing.T, m gpMutant) Target {
 	t.Helper()
-	gps, err := simulator.NewGPSystems(simulator.GPConfig{Practices: []simulator.Practice{{ODS: "Y99901"}}, Folder: t.TempDir()})
+	practices := []simulator.Practice{{ODS: "Y99901"}}
+	gps, err := simulator.NewGPSystems(simulator.GPConfig{Practices: practices, Folder: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,9 +94,7 @@ func startGP(t *testing.T, m gpMutant) Target {
 		if m.out != nil {
 			status, body = m.out(r, status, body)
 		}
-		for name, values := range answer.Header() {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), answer.Header())
 		w.Header().Del("Content-Length")
 		w.WriteHeader(status)
 		_, _ = io.Copy(w, bytes.NewReader([]byte(body))) // a client that is gone reads nothing
@@ -112,11 +114,8 @@ func TestSimulatedGPSystemPassesEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	report.Each(func(_ SuiteReport, _ GroupReport, c CheckReport) {
-		if c.Verdict != Pass {
-			t.Errorf("%s: %s: %s", c.ID, c.Verdict, c.Because)
-		}
-	})
+
+	wantAllPass(t, report)
 }
 
 func TestEachGPMutantIsKilledByItsCheck(t *testing.T) {
@@ -129,27 +128,17 @@ func TestEachGPMutantIsKilledByItsCheck(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			report.Each(func(_ SuiteReport, _ GroupReport, c CheckReport) {
-				if c.ID == m.killer && c.Verdict != Fail {
-					t.Errorf("%s is %s: the mutant lives: %s", c.ID, c.Verdict, c.Because)
-				}
-				if c.ID != m.killer && c.Verdict != Pass {
-					t.Errorf("%s is %s without cause: %s", c.ID, c.Verdict, c.Because)
-				}
-			})
+
+			wantKilled(t, report, m.killer)
 		})
 	}
 }
 
 func TestEveryGPCheckHasAMutant(t *testing.T) {
 	t.Parallel()
-	for _, s := range suitesFor(t, suite.RoleGPSystem) {
-		for _, g := range s.Groups {
-			for _, c := range g.Checks {
-				if !slices.ContainsFunc(gpMutants, func(m gpMutant) bool { return m.killer == c.ID }) {
-					t.Errorf("no mutant shows that %s can fail", c.ID)
-				}
-			}
-		}
+	killers := map[string]bool{}
+	for _, m := range gpMutants {
+		killers[m.killer] = true
 	}
+	wantMutantOfEach(t, suite.RoleGPSystem, killers)
 }

@@ -24,9 +24,10 @@ func runnerFor(t *testing.T, target Target) *Runner {
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
 	c := &clock{now: time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)}
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &Runner{
 		Target: target, Now: c.Now, Wait: c.Wait, Seed: t.Name(), Version: "test", Timeout: 5 * time.Second,
-		HTTP: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		HTTP: &http.Client{Transport: transport, CheckRedirect: stay},
 	}
 }
 
@@ -39,17 +40,50 @@ func suitesFor(t *testing.T, role string) []suite.Suite {
 	return suites
 }
 
+// wantAllPass wants a pass of every check.
+func wantAllPass(t *testing.T, report Report) {
+	t.Helper()
+	for c := range report.Checks() {
+		if c.Verdict != Pass {
+			t.Errorf("%s: %s: %s", c.ID, c.Verdict, c.Because)
+		}
+	}
+}
+
+// wantKilled wants the killer to fail, and what it needs to pass: a mutant that breaks
+// another promise as well shows nothing.
+func wantKilled(t *testing.T, report Report, killer string) {
+	t.Helper()
+	for c := range report.Checks() {
+		switch {
+		case c.ID == killer && c.Verdict != Fail:
+			t.Errorf("%s is %s: the mutant lives: %s", c.ID, c.Verdict, c.Because)
+		case c.ID != killer && c.Verdict != Pass:
+			t.Errorf("%s is %s without cause: %s", c.ID, c.Verdict, c.Because)
+		}
+	}
+}
+
+// wantMutantOfEach wants a killer to be each check of the role.
+func wantMutantOfEach(t *testing.T, role string, killers map[string]bool) {
+	t.Helper()
+	for _, s := range suitesFor(t, role) {
+		for _, c := range s.Checks() {
+			if !killers[c.ID] {
+				t.Errorf("no mutant shows that %s can fail", c.ID)
+			}
+		}
+	}
+}
+
 func TestGoodAdapterPassesEverything(t *testing.T) {
 	t.Parallel()
 	report, err := runnerFor(t, startPeer(t, "")).Run(t.Context(), suitesFor(t, suite.RoleAdapter), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	report.Each(func(_ SuiteReport, _ GroupReport, c CheckReport) {
-		if c.Verdict != Pass {
-			t.Errorf("%s: %s: %s", c.ID, c.Verdict, c.Because)
-		}
-	})
+
+	wantAllPass(t, report)
 	if report.Exit() != ExitPass {
 		t.Errorf("exit code %d, want %d", report.Exit(), ExitPass)
 	}
@@ -140,14 +174,8 @@ func TestEachMutantIsKilledByItsCheck(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			report.Each(func(_ SuiteReport, _ GroupReport, c CheckReport) {
-				switch {
-				case c.ID == m.killer && c.Verdict != Fail:
-					t.Errorf("%s is %s: the mutant lives: %s", c.ID, c.Verdict, c.Because)
-				case c.ID != m.killer && c.Verdict != Pass:
-					t.Errorf("%s is %s without cause: %s", c.ID, c.Verdict, c.Because)
-				}
-			})
+
+			wantKilled(t, report, m.killer)
 			if report.Exit() != ExitFail {
 				t.Errorf("exit code %d, want %d", report.Exit(), ExitFail)
 			}
@@ -162,13 +190,5 @@ func TestEveryAdapterCheckHasAMutant(t *testing.T) {
 		killers[m.killer] = true
 	}
 	killers["move.active"], killers["move.closed"] = true, true // further steps of what move.accepted tries
-	for _, s := range suitesFor(t, suite.RoleAdapter) {
-		for _, g := range s.Groups {
-			for _, c := range g.Checks {
-				if !killers[c.ID] {
-					t.Errorf("no mutant shows that %s can fail", c.ID)
-				}
-			}
-		}
-	}
+	wantMutantOfEach(t, suite.RoleAdapter, killers)
 }

@@ -16,14 +16,20 @@ import (
 )
 
 var peerMoves = map[string][]any{
-	"received": {"accepted", "rejected"}, "accepted": {"contacting", "active", "on-hold"}, "active": {"closed", "on-hold"}, "closed": {},
+	"received": {"accepted", "rejected"},
+	"accepted": {"contacting", "active", "on-hold"},
+	"active":   {"closed", "on-hold"},
+	"closed":   {},
 }
 
-var taskStatuses = map[string]string{"received": "requested", "accepted": "accepted", "active": "in-progress", "closed": "completed"}
+var taskStatuses = map[string]string{
+	"received": "requested", "accepted": "accepted", "active": "in-progress", "closed": "completed",
+}
 
 func (sr *peerReferral) view(p *peer) object {
-	out := maps.Clone(sr.kase)
-	out["status"], out["version"], out["outcomes"], out["moves"] = sr.status, json.Number(fmt.Sprint(sr.version)), sr.outcomes, peerMoves[sr.status]
+	out := maps.Clone(sr.caseDoc)
+	out["status"], out["version"] = sr.status, json.Number(fmt.Sprint(sr.version))
+	out["outcomes"], out["moves"] = sr.outcomes, peerMoves[sr.status]
 	if p.is("a case speaks FHIR") {
 		out["resourceType"] = "Task"
 	}
@@ -41,7 +47,7 @@ func (p *peer) caseOf(r *http.Request, who account) (*peerReferral, error) {
 	if r.Method == "POST" && p.is("every service moves every case") {
 		all = p.referrals
 	}
-	i := slices.IndexFunc(all, func(x *peerReferral) bool { return x.kase["id"] == r.PathValue("id") })
+	i := slices.IndexFunc(all, func(x *peerReferral) bool { return x.caseDoc["id"] == r.PathValue("id") })
 	if i < 0 {
 		return nil, refuse(404, "not-found", "", "not found")
 	}
@@ -163,26 +169,29 @@ func answerFaults(answers object) (faults []issue) {
 }
 
 func (sr *peerReferral) identifier() any {
-	for _, v := range jsontree.Member("identifier", false)([]any{sr.document}) {
+	for _, v := range jsontree.Member(sr.document, "identifier") {
 		return v
 	}
 	return object{"system": "urn:ietf:rfc:3986", "value": "urn:uuid:" + sr.id}
 }
 
 func (sr *peerReferral) person() object {
-	return object{"identifier": object{"system": "https://fhir.nhs.uk/Id/nhs-number", "value": sr.kase["patient"].(object)["nhsNumber"]}}
+	number := sr.caseDoc["patient"].(object)["nhsNumber"]
+	return object{"identifier": object{"system": "https://fhir.nhs.uk/Id/nhs-number", "value": number}}
 }
 
 // writeTask puts the next state of the Task to the GP system, until it has it.
 func (p *peer) writeTask(sr *peerReferral, status string) {
 	task := object{
-		"resourceType": "Task", "id": sr.taskID, "status": status, "intent": "order", "code": object{"coding": []any{object{"code": "fulfill"}}},
+		"resourceType": "Task", "id": sr.taskID, "status": status, "intent": "order",
+		"code": object{"coding": []any{object{"code": "fulfill"}}},
 		"identifier": []any{
-			object{"system": "https://caselink.example/fhir/Id/case", "value": sr.kase["id"]},
+			object{"system": "https://caselink.example/fhir/Id/case", "value": sr.caseDoc["id"]},
 			object{"system": "https://caselink.example/fhir/Id/event", "value": fmt.Sprint(sr.id, "-", sr.version)},
 		},
 		"focus": object{"reference": p.base + "/ServiceRequest/" + sr.id, "identifier": sr.identifier()},
-		"for":   sr.person(), "authoredOn": "2026-03-02T09:30:00Z", "requester": object{"display": "practice"}, "owner": object{"display": "service"},
+		"for":   sr.person(), "authoredOn": peerTime,
+		"requester": object{"display": "practice"}, "owner": object{"display": "service"},
 		"businessStatus": object{"text": sr.status},
 	}
 	switch {
@@ -223,10 +232,14 @@ func (p *peer) writeObservations(sr *peerReferral, answers object) {
 	for _, code := range sent {
 		id := uuid.NewString()
 		observation := object{
-			"resourceType": "Observation", "id": id, "status": "final", "basedOn": []any{object{"identifier": sr.identifier()}},
+			"resourceType": "Observation", "id": id, "status": "final",
+			"basedOn":    []any{object{"identifier": sr.identifier()}},
 			"identifier": []any{object{"system": "https://caselink.example/fhir/Id/outcome", "value": id}},
-			"category":   []any{object{"coding": []any{object{"code": "survey"}}}}, "issued": "2026-03-02T09:30:00Z", "performer": []any{object{"display": "Lin Worker"}},
-			"code":    object{"coding": []any{object{"system": "https://caselink.example/fhir/CodeSystem/ons4", "code": code}}},
+			"category":   []any{object{"coding": []any{object{"code": "survey"}}}},
+			"issued":     peerTime, "performer": []any{object{"display": "Lin Worker"}},
+			"code": object{"coding": []any{
+				object{"system": "https://caselink.example/fhir/CodeSystem/ons4", "code": code},
+			}},
 			"subject": sr.person(), "valueInteger": answers[code],
 		}
 		if answers[code] == json.Number("0") && p.is("a zero value is left out") {

@@ -41,7 +41,7 @@ type peerReferral struct {
 	keys                []string
 	raw                 []byte
 	document            map[string]any
-	kase                map[string]any
+	caseDoc             map[string]any
 	status              string
 	version             int
 	outcomes            []any
@@ -51,7 +51,8 @@ type peerReferral struct {
 // startPeer serves an adapter with a simulated GP system, and returns it as a target.
 func startPeer(t *testing.T, mutant string) Target {
 	t.Helper()
-	gps, err := simulator.NewGPSystems(simulator.GPConfig{Practices: []simulator.Practice{{ODS: "Y99901"}, {ODS: "Y99902"}}, Folder: t.TempDir()})
+	practices := []simulator.Practice{{ODS: "Y99901"}, {ODS: "Y99902"}}
+	gps, err := simulator.NewGPSystems(simulator.GPConfig{Practices: practices, Folder: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,6 +83,9 @@ func startPeer(t *testing.T, mutant string) Target {
 	}
 }
 
+// peerTime is the time of everything at the peer.
+const peerTime = "2026-03-02T09:30:00Z"
+
 // is reports whether the peer is the mutant that does this wrong.
 func (p *peer) is(mutant string) bool { return p.mutant == mutant }
 
@@ -100,8 +104,9 @@ func refuse(status int, code, expression, text string) *refusal {
 }
 
 var nhsCodes = map[int]string{
-	400: "REC_BAD_REQUEST", 401: "REC_UNAUTHORIZED", 403: "REC_FORBIDDEN", 404: "REC_NOT_FOUND", 406: "REC_NOT_ACCEPTABLE",
-	409: "REC_CONFLICT", 412: "REC_CONFLICT", 415: "REC_UNSUPPORTED_MEDIA_TYPE", 422: "REC_UNPROCESSABLE_ENTITY", 428: "REC_BAD_REQUEST",
+	400: "REC_BAD_REQUEST", 401: "REC_UNAUTHORIZED", 403: "REC_FORBIDDEN", 404: "REC_NOT_FOUND",
+	406: "REC_NOT_ACCEPTABLE", 409: "REC_CONFLICT", 412: "REC_CONFLICT", 415: "REC_UNSUPPORTED_MEDIA_TYPE",
+	422: "REC_UNPROCESSABLE_ENTITY", 428: "REC_BAD_REQUEST",
 }
 
 type object = map[string]any
@@ -112,10 +117,16 @@ func writeBody(w http.ResponseWriter, status int, media string, v any) {
 	fmt.Fprint(w, jsontree.WriteJSON(v))
 }
 
+// informational is the issue of an OperationOutcome without faults.
+var informational = object{"severity": "information", "code": "informational"}
+
 func outcomeOf(r *refusal) object {
 	var issues []any
 	for _, i := range r.issues {
-		one := object{"severity": "error", "code": i.code, "diagnostics": i.text, "details": object{"coding": []any{object{"code": nhsCodes[r.status]}}}}
+		one := object{
+			"severity": "error", "code": i.code, "diagnostics": i.text,
+			"details": object{"coding": []any{object{"code": nhsCodes[r.status]}}},
+		}
 		if i.expression != "" {
 			one["expression"] = []any{i.expression}
 		}
@@ -159,7 +170,7 @@ func (p *peer) guarded(handle func(http.ResponseWriter, *http.Request, account) 
 			raw, _ := io.ReadAll(r.Body) // what came of it is used as it is
 			r.Body = io.NopCloser(bytes.NewReader(raw))
 		}
-		who, err := p.door(r)
+		who, err := p.authenticate(r)
 		if err == nil {
 			err = handle(w, r, who)
 		}
@@ -177,7 +188,7 @@ func (p *peer) guarded(handle func(http.ResponseWriter, *http.Request, account) 
 	}
 }
 
-func (p *peer) door(r *http.Request) (account, error) {
+func (p *peer) authenticate(r *http.Request) (account, error) {
 	token, sent := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !sent && p.is("no token is needed") {
 		return account{ods: "Y99901", service: "A", scope: "ServiceRequest.cruds"}, nil
@@ -233,10 +244,14 @@ func (p *peer) metadata(w http.ResponseWriter, _ *http.Request) {
 		interactions = interactions[:2]
 	}
 	writeBody(w, 200, "application/fhir+json", object{
-		"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1", "kind": "instance", "format": []any{"application/fhir+json", "application/fhir+xml"},
+		"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1", "kind": "instance",
+		"format":   []any{"application/fhir+json", "application/fhir+xml"},
 		"software": object{"name": "Peer", "version": "1"},
 		"rest": []any{object{
-			"mode": "server", "resource": []any{object{"type": "ServiceRequest", "interaction": interactions, "operation": []any{object{"name": "validate"}}}},
+			"mode": "server",
+			"resource": []any{object{
+				"type": "ServiceRequest", "interaction": interactions, "operation": []any{object{"name": "validate"}},
+			}},
 			"security": object{"service": []any{object{"coding": []any{object{"code": "SMART-on-FHIR"}}}}},
 		}},
 	})
@@ -247,7 +262,9 @@ func (p *peer) smart(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	writeBody(w, 200, "application/json", object{"token_endpoint": "http://x/token", "grant_types_supported": []any{"client_credentials"}})
+	writeBody(w, 200, "application/json", object{
+		"token_endpoint": "http://x/token", "grant_types_supported": []any{"client_credentials"},
+	})
 }
 
 func (p *peer) nothing(w http.ResponseWriter, r *http.Request, _ account) error {
@@ -288,7 +305,8 @@ func (p *peer) create(w http.ResponseWriter, r *http.Request, who account) error
 	case prefer == "return=minimal" && !p.is("Prefer minimal is ignored"):
 		w.WriteHeader(status)
 	case prefer == "return=OperationOutcome" && !p.is("Prefer OperationOutcome is ignored"):
-		writeBody(w, status, "application/fhir+json", object{"resourceType": "OperationOutcome", "issue": []any{object{"severity": "information", "code": "informational"}}})
+		outcome := object{"resourceType": "OperationOutcome", "issue": []any{informational}}
+		writeBody(w, status, "application/fhir+json", outcome)
 	default:
 		writeBody(w, status, "application/fhir+json", sr.stored(p))
 	}
@@ -323,7 +341,7 @@ func (p *peer) validate(w http.ResponseWriter, r *http.Request, _ account) error
 	}
 	outcome := outcomeOf(refused)
 	if len(refused.issues) == 0 {
-		outcome["issue"] = []any{object{"severity": "information", "code": "informational"}}
+		outcome["issue"] = []any{informational}
 	}
 	writeBody(w, 200, "application/fhir+json", outcome)
 	return nil
@@ -343,12 +361,16 @@ func (p *peer) describe(w http.ResponseWriter, sr *peerReferral) {
 func (sr *peerReferral) stored(p *peer) object {
 	out := maps.Clone(sr.document)
 	out["id"] = sr.id
-	out["meta"] = object{"versionId": "1", "lastUpdated": "2026-03-02T09:30:00Z", "profile": sr.document["meta"].(object)["profile"]}
+	out["meta"] = object{
+		"versionId": "1", "lastUpdated": peerTime, "profile": sr.document["meta"].(object)["profile"],
+	}
 	if p.is("an unknown extension is dropped") {
 		delete(out, "extension")
 	}
 	if p.is("decimals lose their zeros") {
-		out["extension"] = []any{object{"url": "https://gp.example/StructureDefinition/local-score", "valueDecimal": json.Number("1.5")}}
+		out["extension"] = []any{object{
+			"url": "https://gp.example/StructureDefinition/local-score", "valueDecimal": json.Number("1.5"),
+		}}
 	}
 	return out
 }
@@ -388,7 +410,11 @@ func (p *peer) parse(raw []byte) (object, error) {
 	return nil, &refusal{status, faults}
 }
 
-var elements = strings.Fields("resourceType meta contained extension identifier status intent priority code subject authoredOn requester reasonCode note")
+// elements are those of a ServiceRequest that the peer knows.
+var elements = []string{
+	"resourceType", "meta", "contained", "extension", "identifier", "status", "intent", "priority", "code", "subject",
+	"authoredOn", "requester", "reasonCode", "note",
+}
 
 func (p *peer) faults(d object) (faults []issue) {
 	add := func(code, expression, text string) {
@@ -430,7 +456,7 @@ func (p *peer) keys(r *http.Request, d object, who account) (keys []string, err 
 	if p.is("identifiers are of everyone") {
 		holder = ""
 	}
-	for _, v := range jsontree.Member("identifier", false)([]any{d}) {
+	for _, v := range jsontree.Member(d, "identifier") {
 		keys = append(keys, holder+" identifier "+v.(object)["value"].(string))
 	}
 	if criteria := r.Header.Get("If-None-Exist"); criteria != "" {
@@ -458,11 +484,13 @@ func (p *peer) open(d object, raw []byte, keys []string, who account) *peerRefer
 		id: uuid.NewString(), holder: who.ods, service: map[string]string{"Y99901": "A", "Y99902": "B"}[who.ods],
 		keys: keys, raw: raw, document: d, status: "received", version: 1, outcomes: []any{}, taskID: uuid.NewString(),
 	}
-	sr.kase = object{
-		"id": uuid.NewString(), "referral": object{"id": sr.id, "practice": who.ods}, "receivedAt": "2026-03-02T09:30:00Z", "priority": "routine",
-		"needs": []any{object{"category": "loneliness-isolation"}}, "clocks": object{"received": "2026-03-02T09:30:00Z"},
+	sr.caseDoc = object{
+		"id": uuid.NewString(), "referral": object{"id": sr.id, "practice": who.ods},
+		"receivedAt": peerTime, "priority": "routine",
+		"needs": []any{object{"category": "loneliness-isolation"}}, "clocks": object{"received": peerTime},
 		"patient": object{
-			"nhsNumber": patient["identifier"].([]any)[0].(object)["value"], "name": "Olwen Kitteridge", "birthDate": patient["birthDate"],
+			"nhsNumber": patient["identifier"].([]any)[0].(object)["value"],
+			"name":      "Olwen Kitteridge", "birthDate": patient["birthDate"],
 			"phones": []any{object{"number": "01632 960123"}},
 		},
 	}

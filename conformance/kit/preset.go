@@ -36,7 +36,7 @@ type PresetClient struct {
 	GPFault    string `yaml:"gpFault"`    // where that GP system takes its faults; "" when it takes none
 	LinkWorker string `yaml:"linkWorker"` // the client of the service that gets its referrals
 	Other      string `yaml:"other"`      // the client of another practice
-	Secret     string `yaml:"-"`
+	Secret     string `yaml:"-"`          // what SecretEnv or SecretFile holds
 }
 
 // Target is a system under test and what the kit needs to test it.
@@ -65,11 +65,13 @@ func LoadPreset(file string, env func(string) string) (Preset, error) {
 		return Preset{}, err
 	}
 	d := yaml.NewDecoder(bytes.NewReader(raw))
+	// A secret that was written into the file is an unknown key, and is refused.
 	d.KnownFields(true)
 	var p Preset
 	if err := d.Decode(&p); err != nil {
 		return Preset{}, fmt.Errorf("preset %s: %w", file, err)
 	}
+	// All that is missing at once, in order.
 	var faults []error
 	for _, name := range slices.Sorted(maps.Keys(p.Clients)) {
 		c := p.Clients[name]
@@ -81,6 +83,7 @@ func LoadPreset(file string, env func(string) string) (Preset, error) {
 	return p, errors.Join(faults...)
 }
 
+// readSecret looks the secret up where the preset says that it is.
 func (c PresetClient) readSecret(env func(string) string) (string, error) {
 	switch {
 	case c.SecretEnv != "":
@@ -113,7 +116,8 @@ func (p Preset) Target(role, base, client string) (Target, error) {
 	}
 	practice, known := p.Clients[client]
 	if client != "" && !known {
-		return Target{}, fmt.Errorf("the preset has no client %q: it has %s", client, strings.Join(slices.Sorted(maps.Keys(p.Clients)), ", "))
+		known := strings.Join(slices.Sorted(maps.Keys(p.Clients)), ", ")
+		return Target{}, fmt.Errorf("the preset has no client %q: it has %s", client, known)
 	}
 	t := Target{
 		Preset: p.Name, Base: p.FHIRBase, CaseAPI: p.CaseAPI, GPSystem: practice.GPSystem, GPFault: practice.GPFault,
@@ -123,6 +127,7 @@ func (p Preset) Target(role, base, client string) (Target, error) {
 	t.add("link-worker", p.Clients[practice.LinkWorker])
 	t.add("other-practice", p.Clients[practice.Other])
 	t.add("other-link-worker", p.Clients[p.Clients[practice.Other].LinkWorker])
+	// The same preset seen from the other side: what the adapter writes to is the target.
 	if role == suite.RoleGPSystem && practice.GPSystem != "" {
 		t.Base, t.Open = practice.GPSystem, true
 	}
@@ -138,6 +143,7 @@ func (p Preset) Target(role, base, client string) (Target, error) {
 	return t, nil
 }
 
+// add gives a client the name that suites use; one that the preset lacks has none.
 func (t *Target) add(name string, c PresetClient) {
 	if c.ID != "" {
 		t.Clients[name] = Client{ID: c.ID, Secret: c.Secret, Scope: c.Scope, ODS: c.ODS}

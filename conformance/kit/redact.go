@@ -41,15 +41,22 @@ var (
 
 // text is s without anything that must not be reported, known to the kit or not.
 func (r *redactor) text(s string) string {
+	// The longest first: a secret may be the beginning of another, of which the rest would
+	// stay readable.
 	longestFirst := slices.SortedFunc(maps.Keys(r.variables), func(a, b string) int {
 		return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b))
 	})
 	for _, secret := range longestFirst {
 		s = strings.ReplaceAll(s, secret, r.variables[secret])
 	}
+
+	// Then what the kit did not know of: a token that a target sends back, and numbers in its
+	// answers. Tokens before numbers, for a token may hold ten digits and would be cut in two.
 	s = anyJWT.ReplaceAllString(s, "$${TOKEN}")
 	return tenDigits.ReplaceAllStringFunc(s, func(found string) string {
 		digits := strings.NewReplacer(" ", "", "-", "").Replace(found)
+		// Ten digits with another check digit are a phone number or an id, which helps to
+		// understand the report.
 		if checkDigit(digits[:9]) != int(digits[9]-'0') {
 			return found
 		}
@@ -58,6 +65,7 @@ func (r *redactor) text(s string) string {
 	})
 }
 
+// header is h without what must not be reported.
 func (r *redactor) header(h http.Header) map[string][]string {
 	out := map[string][]string{}
 	for name, values := range h {
@@ -79,6 +87,7 @@ func quoted(s string) string {
 // curl is the command that sends a redacted exchange again.
 func curl(x Exchange) string {
 	parts := []string{"curl -i -X " + x.Method}
+	// In order, so that two reports of the same request can be compared.
 	for _, name := range slices.Sorted(maps.Keys(x.Sent)) {
 		for _, v := range x.Sent[name] {
 			parts = append(parts, "-H "+quoted(name+": "+v))

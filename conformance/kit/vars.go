@@ -53,31 +53,32 @@ func inJSON(s string) string {
 	return quoted[1 : len(quoted)-1]
 }
 
+// get is the value of a variable, made fresh where its name says so.
 func (v *vars) get(name string) (string, bool) {
 	if value, ok := v.values[name]; ok {
 		return value, true
 	}
 	kind, what, _ := strings.Cut(name, ".")
+	var value string
 	switch kind {
 	case "uuid":
-		return v.set(name, freshUUID(v.seed, what)), true
+		value = freshUUID(v.seed, what)
 	case "nhsNumber":
-		return v.set(name, freshNHSNumber(v.seed, what, 0)), true
-	case "badNHSNumber":
-		return v.set(name, freshNHSNumber(v.seed, what, 1)), true
-	}
-	return "", false
-}
-
-func (v *vars) set(name, value string) string {
-	v.values[name] = value
-	if strings.Contains(name, "NHSNumber.") || strings.HasPrefix(name, "nhsNumber.") {
+		value = freshNHSNumber(v.seed, what, 0)
 		v.secret(value)
+	case "badNHSNumber":
+		// Redacted as well: no check digit would give it away to the redactor.
+		value = freshNHSNumber(v.seed, what, 1)
+		v.secret(value)
+	default:
+		return "", false
 	}
-	return value
+	v.values[name] = value
+	return value, true
 }
 
-// with is v with more values; what is made fresh is shared with v.
+// with is v with more values. What is made fresh in it is the same in v: both make it from
+// the seed and the name.
 func (v *vars) with(more map[string]string) (*vars, error) {
 	if len(more) == 0 {
 		return v, nil
@@ -90,6 +91,7 @@ func (v *vars) with(more map[string]string) (*vars, error) {
 		}
 		inner.values[name] = value
 	}
+	// A copy, so that what this step alone says ends with it.
 	for name, value := range v.values {
 		if _, own := inner.values[name]; !own {
 			inner.values[name] = value
@@ -141,6 +143,7 @@ func freshNHSNumber(seed, name string, wrong int) string {
 	for n := 0; ; n++ {
 		sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00nhs\x00%s\x00%d", seed, name, n))
 		digits := fmt.Sprintf("999%06d", binary.BigEndian.Uint32(sum[:])%1_000_000)
+		// One of eleven has no check digit, and is no number.
 		if check := checkDigit(digits); check < 10 {
 			return digits + fmt.Sprint((check+wrong)%10)
 		}

@@ -1,5 +1,8 @@
-// Package jsontree finds and changes places in JSON documents: by JSON Pointer, and by the
-// small part of FHIRPath that the suites use.
+// Package jsontree finds and changes places in JSON documents of others: by JSON Pointer, and
+// by the small part of FHIRPath that the suites use. It knows no FHIR: the kit judges bytes as
+// they came, and a codec between it and them would mend what is wrong.
+//
+// A document is what ParseJSON returns; Path finds values in it, Pointer one place.
 package jsontree
 
 import (
@@ -8,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"reflect"
-	"strconv"
 	"strings"
 )
 
@@ -20,6 +22,7 @@ func ParseJSON(raw []byte) (any, error) {
 	if err := d.Decode(&v); err != nil {
 		return nil, err
 	}
+	// A decoder stops after the first value, and what follows would pass unseen.
 	if _, err := d.Token(); err != io.EOF {
 		return nil, fmt.Errorf("something follows the JSON value")
 	}
@@ -32,102 +35,14 @@ func WriteJSON(v any) string {
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
-		panic(err) // a value that parseJSON returned always encodes
+		panic(err) // a value that ParseJSON returned always encodes
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// SameValue compares two values that parseJSON returned; number text counts.
+// SameValue compares two values that ParseJSON returned; number text counts.
 func SameValue(a, b any) bool { return reflect.DeepEqual(a, b) }
 
-// pointer is a JSON Pointer: https://www.rfc-editor.org/rfc/rfc6901
-type pointer []string
-
-// ParsePointer reads a JSON Pointer: https://www.rfc-editor.org/rfc/rfc6901
-func ParsePointer(s string) (pointer, error) {
-	if s == "" {
-		return nil, nil
-	}
-	if s[0] != '/' {
-		return nil, fmt.Errorf("JSON Pointer %q must begin with /", s)
-	}
-	parts := strings.Split(s[1:], "/")
-	for i, p := range parts {
-		parts[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(p)
-	}
-	return parts, nil
-}
-
-// Get returns the value at the pointer.
-func (p pointer) Get(v any) (any, bool) {
-	for _, name := range p {
-		switch in := v.(type) {
-		case map[string]any:
-			next, ok := in[name]
-			if !ok {
-				return nil, false
-			}
-			v = next
-		case []any:
-			i, err := strconv.Atoi(name)
-			if err != nil || i < 0 || i >= len(in) {
-				return nil, false
-			}
-			v = in[i]
-		default:
-			return nil, false
-		}
-	}
-	return v, true
-}
-
-// Set returns v with the value put at the pointer; "-" appends to an array. The
-// place's parent must exist.
-func (p pointer) Set(v, value any) (any, error) {
-	if len(p) == 0 {
-		return value, nil
-	}
-	switch in := v.(type) {
-	case map[string]any:
-		changed, err := p[1:].Set(in[p[0]], value)
-		in[p[0]] = changed
-		return in, err
-	case []any:
-		if p[0] == "-" && len(p) == 1 {
-			return append(in, value), nil
-		}
-		i, err := strconv.Atoi(p[0])
-		if err != nil || i < 0 || i >= len(in) {
-			return nil, fmt.Errorf("there is no element %s", p[0])
-		}
-		in[i], err = p[1:].Set(in[i], value)
-		return in, err
-	}
-	return nil, fmt.Errorf("there is nothing to hold %s", p[0])
-}
-
-// Remove returns v without what is at the pointer, and whether it was there.
-func (p pointer) Remove(v any) (any, bool) {
-	if len(p) == 0 {
-		return v, false
-	}
-	last := p[len(p)-1]
-	parent, ok := p[:len(p)-1].Get(v)
-	if !ok {
-		return v, false
-	}
-	switch in := parent.(type) {
-	case map[string]any:
-		_, was := in[last]
-		delete(in, last)
-		return v, was
-	case []any:
-		i, err := strconv.Atoi(last)
-		if err != nil || i < 0 || i >= len(in) {
-			return v, false
-		}
-		changed, err := p[:len(p)-1].Set(v, append(in[:i:i], in[i+1:]...))
-		return changed, err == nil
-	}
-	return v, false
-}
+// Member returns the values of the member with the name, those of an array one by one;
+// none where v is no object or lacks it.
+func Member(v any, name string) []any { return member(name, false)([]any{v}) }

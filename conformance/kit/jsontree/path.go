@@ -3,22 +3,23 @@ package jsontree
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
 )
 
-// path is a small part of FHIRPath: names, [n], where(path = 'x'), first(), last(),
+// Path is a small part of FHIRPath: names, [n], where(path = 'x'), first(), last(),
 // count() and distinct(). A name reaches through arrays, as in FHIRPath; it may hold
 // hyphens, which plain JSON has.
 //
 // https://hl7.org/fhirpath/N1/
-type path []pathStep
+type Path []pathStep
 
 type pathStep func([]any) []any
 
 // Eval returns what the path selects from a document.
-func (p path) Eval(document any) []any {
+func (p Path) Eval(document any) []any {
 	found := []any{document}
 	for _, step := range p {
 		found = step(found)
@@ -27,7 +28,7 @@ func (p path) Eval(document any) []any {
 }
 
 // ParsePath reads a path such as entry.resource.where(status='final').id.
-func ParsePath(s string) (path, error) {
+func ParsePath(s string) (Path, error) {
 	r := &pathReader{rest: s}
 	p, err := r.path()
 	if err == nil && r.rest != "" {
@@ -41,8 +42,8 @@ func ParsePath(s string) (path, error) {
 
 type pathReader struct{ rest string }
 
-func (r *pathReader) path() (path, error) {
-	var p path
+func (r *pathReader) path() (Path, error) {
+	var p Path
 	for {
 		name := r.name()
 		if name == "" {
@@ -55,7 +56,7 @@ func (r *pathReader) path() (path, error) {
 			}
 			p = append(p, step)
 		} else {
-			p = append(p, Member(name, len(p) == 0))
+			p = append(p, member(name, len(p) == 0))
 		}
 		for r.take("[") {
 			i, err := strconv.Atoi(r.name())
@@ -123,19 +124,18 @@ func (r *pathReader) where() (pathStep, error) {
 	return func(in []any) []any {
 		var kept []any
 		for _, v := range in {
-			for _, found := range inner.Eval(v) {
-				if found == literal {
-					kept = append(kept, v)
-					break
-				}
+			// Any of what the path selects will do: a code has several codings, and = of
+			// FHIRPath wants exactly one value.
+			if slices.Contains(inner.Eval(v), any(literal)) {
+				kept = append(kept, v)
 			}
 		}
 		return kept
 	}, nil
 }
 
-// Member selects by name; in front, the type of the resource stands for itself.
-func Member(name string, first bool) pathStep {
+// member selects by name; in front, the type of the resource stands for itself.
+func member(name string, front bool) pathStep {
 	return func(in []any) []any {
 		var out []any
 		for _, v := range in {
@@ -143,7 +143,7 @@ func Member(name string, first bool) pathStep {
 			if !ok {
 				continue
 			}
-			if first && object["resourceType"] == name {
+			if front && object["resourceType"] == name {
 				out = append(out, object)
 			} else if value, ok := object[name]; ok {
 				out = append(out, Flat(value)...)
@@ -153,6 +153,7 @@ func Member(name string, first bool) pathStep {
 	}
 }
 
+// Flat is an array's values, or the value alone where it is no array.
 func Flat(v any) []any {
 	if list, ok := v.([]any); ok {
 		return list
@@ -170,6 +171,7 @@ func index(i int) pathStep {
 }
 
 func distinct(in []any) []any {
+	// By their text: objects and arrays are no keys of a map.
 	seen := map[string]bool{}
 	var out []any
 	for _, v := range in {

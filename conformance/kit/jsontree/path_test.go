@@ -1,8 +1,6 @@
 package jsontree
 
-import (
-	"testing"
-)
+import "testing"
 
 func TestPathSelectsAsFHIRPathDoes(t *testing.T) {
 	t.Parallel()
@@ -17,15 +15,16 @@ func TestPathSelectsAsFHIRPathDoes(t *testing.T) {
 		"Bundle.total":                        `[2]`,
 		"entry.resource.status":               `["a","b"]`,
 		"entry[1].resource.life-satisfaction": `[7.50]`,
-		"entry.resource.code.where(system='t').value":         `["2"]`,
-		"entry.where(resource.code.system = 's').resource[0]": `[{"code":[{"system":"s","value":"1"},{"system":"t","value":"2"}],"status":"a"}]`,
-		"entry.where(resource.status='c')":                    `[]`,
-		"entry.resource.status.first()":                       `["a"]`,
-		"entry.resource.status.last()":                        `["b"]`,
-		"entry.count()":                                       `[2]`,
-		"entry.resource.code.value.distinct().count()":        `[2]`,
-		"nothing.at.all":                                      `[]`,
-		"entry[9]":                                            `[]`,
+		"entry.resource.code.where(system='t').value":             `["2"]`,
+		"entry.where(resource.code.system = 's').resource.status": `["a"]`,
+		"entry[0].resource[0].code[1]":                            `[{"system":"t","value":"2"}]`,
+		"entry.where(resource.status='c')":                        `[]`,
+		"entry.resource.status.first()":                           `["a"]`,
+		"entry.resource.status.last()":                            `["b"]`,
+		"entry.count()":                                           `[2]`,
+		"entry.resource.code.value.distinct().count()":            `[2]`,
+		"nothing.at.all":                                          `[]`,
+		"entry[9]":                                                `[]`,
 	} {
 		p, err := ParsePath(path)
 		if err != nil {
@@ -40,7 +39,10 @@ func TestPathSelectsAsFHIRPathDoes(t *testing.T) {
 
 func TestPathRefusesWhatItDoesNotKnow(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{"", ".", "a.", "a[", "a[x]", "a.where(b)", "a.where(b='c'", "a.where(b='c)", "a.exists()", "a b", "a.first(1)"} {
+	for _, path := range []string{
+		"", ".", "a.", "a[", "a[x]", "a b",
+		"a.where(b)", "a.where(b='c'", "a.where(b='c)", "a.exists()", "a.first(1)",
+	} {
 		if _, err := ParsePath(path); err == nil {
 			t.Errorf("%q was read", path)
 		}

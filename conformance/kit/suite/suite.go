@@ -1,27 +1,17 @@
-// Package suite is the language of the checks: suites, requirements, and which check
-// verifies which requirement. All of it is data.
+// Package suite is the language in which checks are written: what is sent, what must come
+// back, and which requirement that verifies. All of it is data, in suites/*.yaml and
+// requirements.tsv, so that one who knows FHIR and no Go can read and write a check, and so
+// that the same checks can be asked of any system.
+//
+// Begin with Suite and its parts, which are the keys of the YAML. load.go reads them, and
+// check.go refuses what could pass without having tried anything.
 package suite
 
 import (
-	"bytes"
-	"embed"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
-	"regexp"
+	"iter"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
-
-	"go.yaml.in/yaml/v3"
-
-	"caselink.example/conformance/kit/jsontree"
 )
-
-//go:embed suites requirements.tsv
-var Files embed.FS
 
 // The roles that a target may play.
 const (
@@ -44,6 +34,19 @@ type Group struct {
 	Checks []Check `yaml:"checks"`
 }
 
+// Checks are the suite's checks in order, each with its group.
+func (s Suite) Checks() iter.Seq2[Group, Check] {
+	return func(yield func(Group, Check) bool) {
+		for _, g := range s.Groups {
+			for _, c := range g.Checks {
+				if !yield(g, c) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // Check is one thing that is tried.
 type Check struct {
 	ID       string       `yaml:"id"`
@@ -57,10 +60,19 @@ type Check struct {
 	Cleanup  []Step       `yaml:"cleanup"` // made whatever becomes of the steps
 }
 
+// DependsOn are the checks that must pass before this one means anything.
+func (c Check) DependsOn() []string {
+	if c.Twin == "" {
+		return c.Needs
+	}
+	return append(slices.Clone(c.Needs), c.Twin)
+}
+
 // Step is one request and what its answer must be.
 type Step struct {
-	Request      string            `yaml:"request"`      // METHOD URL
-	As           string            `yaml:"as"`           // whose token: practice, other-practice, link-worker, other-link-worker, garbage; "" for none
+	Request string `yaml:"request"` // METHOD URL
+	// whose token: practice, other-practice, link-worker, other-link-worker, garbage; "" for none
+	As           string            `yaml:"as"`
 	WithoutScope string            `yaml:"withoutScope"` // ask for the client's scopes, without those that contain this
 	Tamper       bool              `yaml:"tamper"`       // send the token with its signature changed
 	Headers      map[string]string `yaml:"headers"`
@@ -86,15 +98,16 @@ type Change struct {
 
 // Expect is what an answer must be. What is not said does not matter.
 type Expect struct {
-	Status      Statuses                `yaml:"status"`
-	Headers     map[string]HeaderExpect `yaml:"headers"`
-	Issues      []IssueExpect           `yaml:"issues"` // the OperationOutcome has an issue for each
-	Body        []BodyExpect            `yaml:"body"`
-	Text        []string                `yaml:"text"`   // the body has each of these
-	NoText      []string                `yaml:"noText"` // the body has none of these
-	Empty       bool                    `yaml:"empty"`  // there is no body
-	SameAs      *SameAs                 `yaml:"sameAs"`
-	IdenticalTo string                  `yaml:"identicalTo"` // a kept exchange: status, headers and bytes, but for Date and X-Request-Id
+	Status  Statuses                `yaml:"status"`
+	Headers map[string]HeaderExpect `yaml:"headers"`
+	Issues  []IssueExpect           `yaml:"issues"` // the OperationOutcome has an issue for each
+	Body    []BodyExpect            `yaml:"body"`
+	Text    []string                `yaml:"text"`   // the body has each of these
+	NoText  []string                `yaml:"noText"` // the body has none of these
+	Empty   bool                    `yaml:"empty"`  // there is no body
+	SameAs  *SameAs                 `yaml:"sameAs"`
+	// a kept exchange: status, headers and bytes, without the headers of a single request
+	IdenticalTo string `yaml:"identicalTo"`
 }
 
 // HeaderExpect is what a header must be; exactly one field is set.
@@ -134,266 +147,4 @@ type SameAs struct {
 type Until struct {
 	Within time.Duration `yaml:"within"`
 	Every  time.Duration `yaml:"every"`
-}
-
-// maxWithin bounds every wait of a suite.
-const maxWithin = 5 * time.Minute
-
-// Statuses are the HTTP statuses that will do.
-type Statuses []int
-
-// UnmarshalYAML reads one status or a list.
-func (s *Statuses) UnmarshalYAML(n *yaml.Node) error {
-	if n.Kind == yaml.ScalarNode {
-		*s = make(Statuses, 1)
-		return n.Decode(&(*s)[0])
-	}
-	return n.Decode((*[]int)(s))
-}
-
-// Value is a JSON value of a suite; its strings may hold variables.
-type Value struct{ JSON any }
-
-// UnmarshalYAML reads a value; numbers keep their text.
-func (v *Value) UnmarshalYAML(n *yaml.Node) error {
-	var err error
-	v.JSON, err = valueOf(n)
-	return err
-}
-
-func valueOf(n *yaml.Node) (any, error) {
-	switch n.Kind {
-	case yaml.SequenceNode:
-		list := []any{}
-		for _, item := range n.Content {
-			v, err := valueOf(item)
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, v)
-		}
-		return list, nil
-	case yaml.MappingNode:
-		object := map[string]any{}
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			v, err := valueOf(n.Content[i+1])
-			if err != nil {
-				return nil, err
-			}
-			object[n.Content[i].Value] = v
-		}
-		return object, nil
-	}
-	switch n.Tag {
-	case "!!int", "!!float":
-		return json.Number(n.Value), nil
-	case "!!bool":
-		return strconv.ParseBool(n.Value)
-	case "!!null":
-		return nil, nil
-	}
-	return n.Value, nil
-}
-
-// Suites returns the suites of a role, all of them for "", checked against each
-// other, their templates and the requirements.
-func Suites(role string) ([]Suite, error) { return Load(Files, role) }
-
-// Load is Suites for other files than those that are built in.
-func Load(files fs.FS, role string) ([]Suite, error) {
-	requirements, err := RequirementsOf(files)
-	if err != nil {
-		return nil, err
-	}
-	names, err := fs.Glob(files, "suites/*.yaml")
-	if err != nil {
-		return nil, err
-	}
-	var suites []Suite
-	for _, name := range names {
-		s, err := parseSuite(files, name)
-		if err != nil {
-			return nil, err
-		}
-		if err := s.check(files, requirements); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		if role == "" || s.Role == role {
-			suites = append(suites, s)
-		}
-	}
-	if len(suites) == 0 {
-		return nil, fmt.Errorf("there is no suite for the role %q: use %s or %s", role, RoleAdapter, RoleGPSystem)
-	}
-	return suites, nil
-}
-
-// parseSuite reads a suite; a key that no type above has is an error.
-func parseSuite(files fs.FS, name string) (Suite, error) {
-	raw, err := fs.ReadFile(files, name)
-	if err != nil {
-		return Suite{}, err
-	}
-	d := yaml.NewDecoder(bytes.NewReader(raw))
-	d.KnownFields(true)
-	var s Suite
-	if err := d.Decode(&s); err != nil {
-		return Suite{}, fmt.Errorf("%s: %w", name, err)
-	}
-	return s, nil
-}
-
-var checkID = regexp.MustCompile(`^[a-z0-9]+([.-][a-z0-9]+)*$`)
-
-// check finds every fault of the suite that can be found before a run.
-func (s Suite) check(files fs.FS, requirements []Requirement) error {
-	var faults []error
-	if s.Role != RoleAdapter && s.Role != RoleGPSystem {
-		faults = append(faults, fmt.Errorf("there is no role %q", s.Role))
-	}
-	earlier := map[string]bool{}
-	for _, g := range s.Groups {
-		for _, c := range g.Checks {
-			for _, err := range c.faults(files, requirements, earlier) {
-				faults = append(faults, fmt.Errorf("check %s: %w", c.ID, err))
-			}
-			earlier[c.ID] = true
-		}
-	}
-	return errors.Join(faults...)
-}
-
-func (c Check) faults(files fs.FS, requirements []Requirement, earlier map[string]bool) []error {
-	var faults []error
-	wrong := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
-	if !checkID.MatchString(c.ID) || earlier[c.ID] {
-		wrong("an id is small letters and digits with dots and hyphens between them, and is given once")
-	}
-	if c.Title == "" || c.Fix == "" || len(c.Steps) == 0 || len(c.Verifies) == 0 {
-		wrong("title, fix, verifies and steps are needed")
-	}
-	for _, id := range c.Verifies {
-		if !slices.ContainsFunc(requirements, func(r Requirement) bool { return r.ID == id }) {
-			wrong("requirements.tsv has no %s", id)
-		}
-	}
-	for _, id := range c.DependsOn() {
-		if !earlier[id] {
-			wrong("it depends on %s, which is not an earlier check", id)
-		}
-	}
-	if c.refuses() && c.Twin == "" {
-		wrong("a check that expects a refusal needs a twin that is accepted, else it may pass for another reason")
-	}
-	for _, when := range c.When {
-		if err := when.check(); err != nil {
-			wrong("when: %w", err)
-		}
-	}
-	for i, step := range slices.Concat(c.Steps, c.Cleanup) {
-		if err := step.check(files); err != nil {
-			wrong("step %d: %w", i+1, err)
-		}
-	}
-	return faults
-}
-
-// DependsOn are the checks that must pass before this one means anything.
-func (c Check) DependsOn() []string {
-	if c.Twin == "" {
-		return c.Needs
-	}
-	return append(slices.Clone(c.Needs), c.Twin)
-}
-
-// refuses reports whether every step expects a refusal.
-func (c Check) refuses() bool {
-	return !slices.ContainsFunc(c.Steps, func(s Step) bool {
-		return len(s.Expect.Status) == 0 || slices.ContainsFunc(s.Expect.Status, func(status int) bool { return status < 400 })
-	})
-}
-
-var (
-	methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
-	clients = []string{"", "practice", "other-practice", "link-worker", "other-link-worker", "garbage"}
-)
-
-func (s Step) check(files fs.FS) error {
-	method, url, ok := strings.Cut(s.Request, " ")
-	switch {
-	case !ok || !slices.Contains(methods, method) || !strings.HasPrefix(url, "${"):
-		return fmt.Errorf("request %q is not METHOD and ${base} with a path", s.Request)
-	case !slices.Contains(clients, s.As):
-		return fmt.Errorf("there is no client %q", s.As)
-	case s.Template != "" && s.Body != "" || len(s.Change) > 0 && s.Template == "":
-		return fmt.Errorf("a step has a template, which may be changed, or a body")
-	case s.Until != nil && (s.Until.Within <= 0 || s.Until.Within > maxWithin || s.Until.Every <= 0):
-		return fmt.Errorf("until needs within, at most %s, and every", maxWithin)
-	}
-	if s.Template != "" {
-		if _, err := fs.Stat(files, TemplateFile(s.Template)); err != nil {
-			return err
-		}
-	}
-	for _, c := range s.Change {
-		if err := c.check(); err != nil {
-			return err
-		}
-	}
-	for variable, from := range s.Capture {
-		if _, isHeader := strings.CutPrefix(from, "header:"); !isHeader {
-			if _, err := jsontree.ParsePath(from); err != nil {
-				return fmt.Errorf("capture %s: %w", variable, err)
-			}
-		}
-	}
-	return s.Expect.check()
-}
-
-// TemplateFile is where a step's template stands among the files.
-func TemplateFile(name string) string { return "suites/data/" + name }
-
-func (c Change) check() error {
-	set := 0
-	for _, field := range []string{c.Remove, c.Set, c.Replace} {
-		if field != "" {
-			set++
-		}
-	}
-	if set != 1 || (c.Set != "") != (c.To != nil) {
-		return fmt.Errorf("a change is one of remove, set with to, and replace with by")
-	}
-	_, err := jsontree.ParsePointer(c.Remove + c.Set)
-	return err
-}
-
-func (e Expect) check() error {
-	for _, b := range e.Body {
-		if err := b.check(); err != nil {
-			return err
-		}
-	}
-	for name, h := range e.Headers {
-		if (h.Exists == nil) == (h.Equals == "" && h.Matches == "") {
-			return fmt.Errorf("header %s: one of exists, equals and matches", name)
-		}
-	}
-	if len(e.Status) == 0 {
-		return fmt.Errorf("expect needs a status")
-	}
-	return nil
-}
-
-func (b BodyExpect) check() error {
-	tests := 0
-	for _, set := range []bool{b.Exists != nil, b.Equals != nil, b.Contains != nil, b.Matches != "", b.Count != nil, b.AtLeast != nil} {
-		if set {
-			tests++
-		}
-	}
-	if tests != 1 {
-		return fmt.Errorf("body %s: one of exists, equals, contains, matches, count and atLeast", b.Path)
-	}
-	_, err := jsontree.ParsePath(b.Path)
-	return err
 }

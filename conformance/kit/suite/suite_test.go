@@ -51,7 +51,10 @@ func TestSuitesAreReadStrictly(t *testing.T) {
 		if broken == soundSuite {
 			t.Fatalf("%s: nothing was broken", name)
 		}
-		if _, err := Load(suiteFiles(broken, someRequirements), ""); err == nil || !strings.Contains(err.Error(), c.fault) {
+
+		_, err := Load(suiteFiles(broken, someRequirements), "")
+
+		if err == nil || !strings.Contains(err.Error(), c.fault) {
 			t.Errorf("%s: %v, want a fault about %q", name, err, c.fault)
 		}
 	}
@@ -60,8 +63,11 @@ func TestSuitesAreReadStrictly(t *testing.T) {
 func TestCoverageWantsACheckOrAReason(t *testing.T) {
 	t.Parallel()
 	requirements := []Requirement{
-		{ID: "TESTED", Strength: "SHALL"}, {ID: "REASONED", Strength: "SHALL", Reason: "why"}, {ID: "OPTIONAL", Strength: "SHOULD"},
-		{ID: "FORGOTTEN", Strength: "SHALL"}, {ID: "BOTH", Strength: "SHALL", Reason: "why"},
+		{ID: "TESTED", Strength: "SHALL"},
+		{ID: "REASONED", Strength: "SHALL", Reason: "why"},
+		{ID: "OPTIONAL", Strength: "SHOULD"},
+		{ID: "FORGOTTEN", Strength: "SHALL"},
+		{ID: "BOTH", Strength: "SHALL", Reason: "why"},
 	}
 	suites := []Suite{{Groups: []Group{{Checks: []Check{{ID: "c", Verifies: []string{"TESTED", "BOTH"}}}}}}}
 

@@ -3,7 +3,6 @@ package adapter
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"time"
 
@@ -16,35 +15,25 @@ import (
 )
 
 // newCourier is the delivery worker with one receiver for each destination.
-func newCourier(cfg config.Config, owed delivery.Ledger, reg prometheus.Registerer, log *slog.Logger) (*delivery.Worker, error) {
-	to, err := receivers(cfg)
+func (a Adapter) newCourier(owed delivery.Ledger, metrics prometheus.Registerer) (*delivery.Worker, error) {
+	to, err := receivers(a.Config.Practices)
 	if err != nil {
 		return nil, err
 	}
+	// The lease outlives an attempt with the settling after it, else another process would
+	// send what this one is still sending.
 	w := delivery.New(owed, to, delivery.Config{AttemptTimeout: 10 * time.Second, Lease: 30 * time.Second})
-	w.Log = log
-	attempts := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "caselink_delivery_attempt_seconds", Help: "Time of one attempt, by destination and verdict.",
-		Buckets: prometheus.ExponentialBuckets(0.001, 2, 16),
-	}, []string{"destination", "verdict"})
-	age := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "caselink_delivery_age_seconds", Help: "Time from the commit to the end of an attempt, by destination and verdict.",
-		Buckets: prometheus.ExponentialBuckets(0.002, 3, 16),
-	}, []string{"destination", "verdict"})
-	reg.MustRegister(attempts, age)
-	w.Observe = func(a delivery.Attempted) {
-		attempts.WithLabelValues(a.Destination, string(a.Verdict)).Observe(a.Took.Seconds())
-		age.WithLabelValues(a.Destination, string(a.Verdict)).Observe(a.Age.Seconds())
-	}
+	w.Log = a.Log
+	w.Observe = observeAttempts(metrics)
 	return w, nil
 }
 
-// receivers are the GP systems of the configuration, by destination. They may be
-// reached at the addresses that it names and at no others.
-func receivers(cfg config.Config) (map[string]delivery.Receiver, error) {
+// receivers are the GP systems of the practices, by the ids of their destinations. They
+// may be reached at the addresses that the configuration names and at no others.
+func receivers(practices []config.Practice) (map[string]delivery.Receiver, error) {
 	var allowed []string
-	destinations := map[string]config.DestinationConfig{}
-	for _, p := range cfg.Practices {
+	destinations := map[string]config.Destination{}
+	for _, p := range practices {
 		for _, d := range p.Destinations {
 			if d.Kind != config.KindFHIR {
 				continue
@@ -57,6 +46,9 @@ func receivers(cfg config.Config) (map[string]delivery.Receiver, error) {
 			destinations[d.ID] = d
 		}
 	}
+
+	// One client for all, so that the list of allowed addresses is whole before the first
+	// receiver can send.
 	client := httpclient.New(httpclient.Config{Allow: allowed})
 	out := map[string]delivery.Receiver{}
 	for id, d := range destinations {

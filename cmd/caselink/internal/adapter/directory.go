@@ -9,19 +9,23 @@ import (
 	"caselink.example/mapping/workflow"
 )
 
-// directory is the practices and services of the configuration.
-type directory struct {
+// Directory answers the workflow's questions from the configuration, which does not change
+// while the adapter runs.
+type Directory struct {
 	practices map[string]workflow.Practice
 	services  map[string]workflow.Service
 	named     map[fhir.Identifier]string // service id by what performer may say
 }
 
 // NewDirectory is the directory of the configuration.
-func NewDirectory(cfg config.Config) directory {
-	d := directory{practices: map[string]workflow.Practice{}, services: map[string]workflow.Service{}, named: map[fhir.Identifier]string{}}
+func NewDirectory(cfg config.Config) Directory {
+	d := Directory{
+		practices: map[string]workflow.Practice{}, services: map[string]workflow.Service{}, named: map[fhir.Identifier]string{},
+	}
 	for _, p := range cfg.Practices {
 		practice := workflow.Practice{ODS: p.ODS, Name: p.Name, DefaultService: p.DefaultService}
 		for _, dest := range p.Destinations {
+			// A practice that polls owes itself nothing: an item for it would stay owed for ever.
 			if dest.Kind == config.KindFHIR {
 				practice.Destinations = append(practice.Destinations, dest.ID)
 			}
@@ -38,7 +42,7 @@ func NewDirectory(cfg config.Config) directory {
 }
 
 // serviceIdentifiers are the names by which a referral may ask for the service.
-func serviceIdentifiers(s config.ServiceConfig) []fhir.Identifier {
+func serviceIdentifiers(s config.Service) []fhir.Identifier {
 	ids := append([]fhir.Identifier{{System: fhir.SystemService, Value: s.ID}}, s.Identifiers...)
 	if s.ODS != "" {
 		ids = append(ids, fhir.Identifier{System: nhs.SystemODS, Value: s.ODS})
@@ -52,18 +56,21 @@ func spelled(id fhir.Identifier) fhir.Identifier {
 	return fhir.Identifier{System: nhs.System(id.System), Value: strings.TrimSpace(id.Value)}
 }
 
-func (d directory) Practice(ods string) (workflow.Practice, bool) {
+// Practice is the practice with the ODS code.
+func (d Directory) Practice(ods string) (workflow.Practice, bool) {
 	p, ok := d.practices[ods]
 	return p, ok
 }
 
-func (d directory) Service(id string) (workflow.Service, bool) {
+// Service is the service with the id.
+func (d Directory) Service(id string) (workflow.Service, bool) {
 	s, ok := d.services[id]
 	return s, ok
 }
 
-func (d directory) ServiceBy(id fhir.Identifier) (workflow.Service, bool) {
+// ServiceBy is the service that a performer's identifier names.
+func (d Directory) ServiceBy(id fhir.Identifier) (workflow.Service, bool) {
 	return d.Service(d.named[spelled(id)])
 }
 
-var _ workflow.Directory = directory{}
+var _ workflow.Directory = Directory{}

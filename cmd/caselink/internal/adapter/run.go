@@ -1,4 +1,10 @@
-// Package adapter introduces the rooms to each other, runs them, and drains.
+// Package adapter introduces the rooms of Caselink to each other, runs them and drains. It
+// decides nothing about a referral: what it holds is what is built from which setting, and
+// the order in which it begins and ends.
+//
+// Begin with Run, which is that order. routes.go puts the APIs on one engine, courier.go
+// makes a receiver for each destination, directory.go answers the workflow's questions
+// about practices and services.
 package adapter
 
 import (
@@ -7,129 +13,100 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"runtime/debug"
 	"time"
 
-	"github.com/google/uuid"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
 
 	"caselink.example/cmd/caselink/internal/config"
-	"caselink.example/connectors/api/auth"
-	"caselink.example/connectors/api/caseapi"
-	"caselink.example/connectors/api/edge"
-	"caselink.example/connectors/api/fhirapi"
 	"caselink.example/connectors/store"
 	"caselink.example/connectors/store/feed"
 	"caselink.example/connectors/store/ledger"
 	"caselink.example/fhir"
-	"caselink.example/mapping/workflow"
 )
 
-// drain is how long requests in flight may take after the first SIGTERM.
-const drain = 20 * time.Second
+// Adapter is one process that serves. Several may share a database.
+type Adapter struct {
+	Config  config.Config
+	Release string // the version of this program, for the CapabilityStatement
+	Log     *slog.Logger
+}
 
-// gcPercent lets the heap grow further between collections than Go's default: it is
-// small (some 30 MB) and a referral makes much garbage.
-const gcPercent = 400
+// drainWithin is how long requests in flight may take once the adapter is told to stop.
+const drainWithin = 20 * time.Second
 
-// Run wires the adapter and serves on ln until ctx ends, then drains: no new
-// connection, requests in flight finish, deliveries settle or let their lease run out.
-func Run(ctx context.Context, cfg config.Config, release string, ln net.Listener, log *slog.Logger) error {
-	if config.Environ()["GOGC"] == "" {
-		debug.SetGCPercent(gcPercent)
-	}
-	db, err := store.Open(ctx, store.Config{URL: cfg.Database.URL, MaxConnections: int32(cfg.Database.MaxConnections)})
+// Run serves on ln until ctx ends, then drains: no new connection, requests in flight
+// finish, deliveries settle or let their lease run out. The error says that the database
+// was refused, that the socket failed, or that a request did not end in time.
+func (a Adapter) Run(ctx context.Context, ln net.Listener) error {
+	database := a.Config.Database
+	db, err := store.Open(ctx, store.Config{URL: database.URL, MaxConnections: int32(database.MaxConnections)})
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	if err := whenSafe(ctx, db, log); err != nil {
+
+	// Nothing is answered before the database is known to keep its promises: a 201 from
+	// one without row-level security could not be taken back. Who connects meanwhile waits
+	// in the queue of the socket, which is open.
+	if err := a.whenSafe(ctx, db); err != nil {
 		return err
 	}
-	reg := prometheus.NewRegistry()
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
+	metrics := newMetrics()
+	sealer := &feed.Sealer{DB: db, Log: a.Log}
 	owed := &ledger.Ledger{DB: db, Now: time.Now}
-	courier, err := newCourier(cfg, owed, reg, log)
+	courier, err := a.newCourier(owed, metrics)
 	if err != nil {
 		return err
 	}
-	sealer := &feed.Sealer{DB: db, Log: log}
-	server := newServer(newEngine(cfg, release, db, courier.Wake, reg, log))
+	// After the courier, because a commit wakes it: what is owed leaves at once, and not
+	// with the courier's next look at the ledger.
+	server := newServer(a.routes(db, courier.Wake, metrics))
 
-	working, stopWork := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopWork()
-	var g errgroup.Group
-	g.Go(func() error { return sealer.Run(working) })
-	g.Go(func() error { return owed.Run(working) })
-	g.Go(func() error { return courier.Run(working) })
-	g.Go(func() error {
-		<-ctx.Done()
-		defer stopWork()
-		draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
-		defer cancel()
-		return server.Shutdown(draining)
-	})
-	if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-		return err
+	// The work behind the requests does not end with ctx: a request that is still running
+	// commits events to be numbered and write-backs to be sent.
+	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
+	var behind errgroup.Group
+	behind.Go(func() error { return sealer.Run(working) })
+	behind.Go(func() error { return owed.Run(working) })
+	behind.Go(func() error { return courier.Run(working) })
+
+	// Requests come first to an end, so that none meets a pool that is closed or a courier
+	// that takes nothing more.
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(ln) }()
+	select {
+	case err = <-served:
+	case <-ctx.Done():
+		err = shutdown(ctx, server)
 	}
-	return g.Wait()
+
+	// Only now. The courier settles what it has sent, and the pool closes after it: an answer
+	// that is not written down is asked for again.
+	stopWorking()
+	return errors.Join(err, behind.Wait())
 }
 
 // whenSafe waits for the database and refuses one that would break a promise.
-func whenSafe(ctx context.Context, db *store.DB, log *slog.Logger) error {
+func (a Adapter) whenSafe(ctx context.Context, db *store.DB) error {
 	for {
 		err := db.Check(ctx)
+		// A database that does not answer will: both were started together, or it fails
+		// over. A wrong schema or role does not mend itself, and is an error at once.
 		if err == nil || !fhir.Is(err, fhir.IssueTransient) && !fhir.Is(err, fhir.IssueTimeout) {
 			return err
 		}
-		log.Warn("waiting for the database", slog.String("error", err.Error()))
+		a.Log.Warn("waiting for the database", slog.String("error", err.Error()))
 		if !store.Pause(ctx, 500*time.Millisecond) {
 			return ctx.Err()
 		}
 	}
 }
 
-// newEngine puts both APIs and the operator's routes on one engine.
-func newEngine(cfg config.Config, release string, db *store.DB, wake func(), reg *prometheus.Registry, log *slog.Logger) http.Handler {
-	base := cfg.PublicURL + "/FHIR/R4"
-	flow := &workflow.Flow{
-		Meaning: workflow.DefaultMeaning(), Store: db, Directory: NewDirectory(cfg), Base: base, Now: time.Now, NewID: NewID, Wake: wake,
-	}
-	e := edge.New(auth.New(authConfig(cfg)), log, reg)
-	engine := e.Engine()
-	(&fhirapi.API{Flow: flow, Versions: db, Edge: e, Base: base, Release: release, Issuer: cfg.Issuers[0].URL, TokenURL: cfg.Issuers[0].TokenURL, Now: time.Now}).Mount(engine)
-	(&caseapi.API{Flow: flow, Cases: db, Edge: e}).Mount(engine)
-	edge.MountHealth(engine, db.Ready)
-	edge.MountMetrics(engine, promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
-	return engine
-}
-
-func newServer(h http.Handler) *http.Server {
-	return &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      60 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), // its lines can hold what a client sent
-	}
-}
-
-// NewID draws a UUIDv7: new rows then stand together in PostgreSQL's indexes.
-func NewID() string { return uuid.Must(uuid.NewV7()).String() }
-
-func authConfig(cfg config.Config) auth.Config {
-	var out auth.Config
-	for _, i := range cfg.Issuers {
-		out.Issuers = append(out.Issuers, auth.Issuer{
-			URL: i.URL, Audience: i.Audience, Algorithms: i.Algorithms,
-			Claims: auth.ClaimNames{ODS: i.Claims.ODS, Services: i.Claims.Services, Scope: i.Claims.Scope},
-		})
-	}
-	return out
+// shutdown closes the socket and waits for the requests in flight. ctx has ended: it gives
+// its values alone.
+func shutdown(ctx context.Context, server *http.Server) error {
+	draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainWithin)
+	defer cancel()
+	return server.Shutdown(draining)
 }

@@ -29,6 +29,8 @@ const firstPassed = 3
 // that is not systemd cannot know the number before.
 // https://www.freedesktop.org/software/systemd/man/latest/sd_listen_fds.html
 func Passed(env Environment) ([]net.Listener, error) {
+	// Variables are inherited: those that were meant for another process must not make this
+	// one take a descriptor that is something else here.
 	if pid := env["LISTEN_PID"]; pid != "" && pid != strconv.Itoa(os.Getpid()) {
 		return nil, nil
 	}
@@ -40,7 +42,8 @@ func Passed(env Environment) ([]net.Listener, error) {
 		if err != nil {
 			return nil, fmt.Errorf("passed socket %d: %w", firstPassed+i, err)
 		}
-		if err := f.Close(); err != nil { // ln has a descriptor of its own
+		// ln has a descriptor of its own. This one would keep the port open after the drain.
+		if err := f.Close(); err != nil {
 			return nil, err
 		}
 		passed = append(passed, ln)

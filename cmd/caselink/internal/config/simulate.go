@@ -11,11 +11,11 @@ import (
 // Simulate is the configuration of caselink simulate.
 type Simulate struct {
 	Issuer struct {
-		Listen   string         `yaml:"listen"` // host:port
-		URL      string         `yaml:"url"`
-		Audience string         `yaml:"audience"`
-		Folder   string         `yaml:"folder"` // for the signing keys
-		Clients  []ClientConfig `yaml:"clients"`
+		Listen   string   `yaml:"listen"` // host:port
+		URL      string   `yaml:"url"`
+		Audience string   `yaml:"audience"`
+		Folder   string   `yaml:"folder"` // for the signing keys
+		Clients  []Client `yaml:"clients"`
 	} `yaml:"issuer"`
 	GPSystems struct {
 		Listen    string   `yaml:"listen"` // host:port
@@ -24,8 +24,8 @@ type Simulate struct {
 	} `yaml:"gp_systems"`
 }
 
-// ClientConfig is a client that the issuer knows.
-type ClientConfig struct {
+// Client is a client that the issuer knows.
+type Client struct {
 	ID     string         `yaml:"id"`
 	Secret string         `yaml:"secret"`
 	Scope  string         `yaml:"scope"`

@@ -11,8 +11,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// configReader keeps where each key was found, so that a fault can say its line.
-type configReader struct {
+// reader keeps where each key was found, so that a fault can say its line.
+type reader struct {
 	file   string
 	env    Environment
 	where  map[string]string // from a key's path, such as practices[0].ods, to its place
@@ -20,22 +20,22 @@ type configReader struct {
 }
 
 // fault notes what is wrong with the key, at its line or that of the nearest key around it.
-func (r *configReader) fault(path, format string, args ...any) {
-	place, ok := r.file, false
+func (r *reader) fault(path, format string, args ...any) {
+	place := r.file
+	// A key that is missing has no line of its own.
 	for around := path; around != ""; around = around[:max(strings.LastIndexAny(around, ".["), 0)] {
-		if place, ok = r.where[around]; ok {
+		if found, ok := r.where[around]; ok {
+			place = found
 			break
 		}
-	}
-	if !ok {
-		place = r.file
 	}
 	r.faults = append(r.faults, fmt.Sprintf("%s: %s: %s", place, path, fmt.Sprintf(format, args...)))
 }
 
 // decode puts the node, nil where the key is absent, into v. Unlike yaml's own it
 // goes on after a fault and knows the environment.
-func (r *configReader) decode(n *yaml.Node, v reflect.Value, path string) {
+func (r *reader) decode(n *yaml.Node, v reflect.Value, path string) {
+	// What came from the environment has its place already.
 	if n != nil && path != "" && r.where[path] == "" {
 		r.where[path] = r.file + ":" + strconv.Itoa(n.Line)
 	}
@@ -50,12 +50,13 @@ func (r *configReader) decode(n *yaml.Node, v reflect.Value, path string) {
 		}
 	case v.Kind() == reflect.Slice:
 		r.fault(path, "must be a list")
+	// yaml's own error is left out: it quotes the value, which may be a secret.
 	case n.Kind != yaml.ScalarNode || n.Decode(v.Addr().Interface()) != nil:
 		r.fault(path, "must be a %s", map[reflect.Kind]string{reflect.String: "text", reflect.Int: "whole number"}[v.Kind()])
 	}
 }
 
-func (r *configReader) decodeStruct(n *yaml.Node, v reflect.Value, path string) {
+func (r *reader) decodeStruct(n *yaml.Node, v reflect.Value, path string) {
 	values := r.values(n, path)
 	var known []string
 	for i := range v.NumField() {
@@ -72,6 +73,8 @@ func (r *configReader) decodeStruct(n *yaml.Node, v reflect.Value, path string) 
 		}
 		r.decode(content(value), v.Field(i), inner)
 	}
+
+	// What is left has no field. A misspelt key would else be a default that nobody chose.
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		inner := strings.TrimPrefix(path+"."+key, ".")
 		r.where[inner] = r.file + ":" + strconv.Itoa(values[key].Line)
@@ -90,7 +93,7 @@ func keyOf(f reflect.StructField) string {
 }
 
 // values are the keys and values of a mapping.
-func (r *configReader) values(n *yaml.Node, path string) map[string]*yaml.Node {
+func (r *reader) values(n *yaml.Node, path string) map[string]*yaml.Node {
 	values := map[string]*yaml.Node{}
 	if n == nil {
 		return values
@@ -101,6 +104,7 @@ func (r *configReader) values(n *yaml.Node, path string) map[string]*yaml.Node {
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key := n.Content[i]
+		// yaml would take the last one without a word, and people read the first.
 		if first := values[key.Value]; first != nil {
 			r.fault(strings.TrimPrefix(path+"."+key.Value, "."), "is in line %d and again in line %d: keep one", first.Line, key.Line)
 			continue
@@ -112,13 +116,16 @@ func (r *configReader) values(n *yaml.Node, path string) map[string]*yaml.Node {
 
 // fromEnvironment is the value of the key's environment variable, nil where there is
 // none. Keys within lists have none of their own.
-func (r *configReader) fromEnvironment(path string, kind reflect.Kind) *yaml.Node {
+func (r *reader) fromEnvironment(path string, kind reflect.Kind) *yaml.Node {
 	name := "CASELINK_" + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
 	text, ok := r.env[name]
+	// A struct has no value of its own; Kubernetes sets such names for a service, as in
+	// CASELINK_PORT.
 	if !ok || kind == reflect.Struct || strings.Contains(path, "[") {
 		return nil
 	}
 	r.where[path] = "environment " + name
+	// Text is taken as it is: read as YAML, a password such as 0123 or no is another value.
 	if kind == reflect.String {
 		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: text}
 	}

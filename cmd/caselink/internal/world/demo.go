@@ -1,11 +1,9 @@
 package world
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"path"
@@ -33,7 +31,9 @@ var demoPaths = [][]string{
 }
 
 // demoActor is who makes them.
-var demoActor = map[string]string{"name": "Priya Shah", "role": "link worker", "organisation": "Riverside Social Prescribing"}
+var demoActor = map[string]string{
+	"name": "Priya Shah", "role": "link worker", "organisation": "Riverside Social Prescribing",
+}
 
 // demoAnswers are those of the first case to ONS4 at its beginning.
 var demoAnswers = map[string]int{"life-satisfaction": 4, "worthwhile": 5, "happy-yesterday": 3, "anxious-yesterday": 7}
@@ -50,18 +50,19 @@ func (d *Dev) Demo(ctx context.Context) {
 	d.mu.Lock()
 	w := d.world
 	d.mu.Unlock()
-	if err := Demo(ctx, w); err != nil && ctx.Err() == nil {
+	// The world runs without it: a fault of the demo is printed and ends nothing.
+	if err := Demo(ctx, d.http, w); err != nil && ctx.Err() == nil {
 		fmt.Fprintf(d.out, "The demo data is not complete: %v\n", err)
 	}
 }
 
-// Demo sends the demo referrals and works two of them.
-func Demo(ctx context.Context, w World) error {
-	ids, err := sendDemoReferrals(ctx, w)
+// Demo sends the demo referrals and works two of them. A second call changes nothing.
+func Demo(ctx context.Context, client *http.Client, w World) error {
+	ids, err := sendDemoReferrals(ctx, client, w)
 	if err != nil {
 		return err
 	}
-	app, err := newDemoCaller(ctx, w, "linkworker")
+	app, err := newCaller(ctx, client, w, "linkworker")
 	if err != nil {
 		return err
 	}
@@ -74,7 +75,7 @@ func Demo(ctx context.Context, w World) error {
 	for n, moves := range demoPaths {
 		i := slices.IndexFunc(page.Cases, func(c demoCase) bool { return c.Referral.ID == ids[n] })
 		if i < 0 {
-			continue // older than a page: an earlier start has worked it
+			continue // older than the page: an earlier start has worked it
 		}
 		if err := app.work(ctx, w.CaseAPI+"/cases/"+page.Cases[i].ID, page.Cases[i], moves); err != nil {
 			return err
@@ -84,17 +85,20 @@ func Demo(ctx context.Context, w World) error {
 }
 
 // sendDemoReferrals returns the ids of the ServiceRequests, those of gp-a first.
-func sendDemoReferrals(ctx context.Context, w World) (ids []string, err error) {
+func sendDemoReferrals(ctx context.Context, client *http.Client, w World) (ids []string, err error) {
 	for _, from := range demoReferrals {
-		gp, err := newDemoCaller(ctx, w, from.client)
+		gp, err := newCaller(ctx, client, w, from.client)
 		if err != nil {
 			return nil, err
 		}
 		ods := w.Clients[from.client].ODS
 		for n := range from.count {
+			// The same seed and identifier at each start: to the adapter it is a repeat.
 			rng := rand.New(rand.NewPCG(demoSeed, uint64(len(ids))))
 			r := simulator.NewReferral(rng, ods, fmt.Sprintf("demo-%s-%d", ods, n+1))
-			resp, err := gp.send(ctx, http.MethodPost, w.FHIRBase+"/ServiceRequest", "application/fhir+json", "", r.JSON)
+			resp, err := gp.send(ctx, call{
+				method: http.MethodPost, url: w.FHIRBase + "/ServiceRequest", mediaType: "application/fhir+json", body: r.JSON,
+			})
 			if err != nil {
 				return nil, err
 			}
@@ -119,21 +123,15 @@ type demoCase struct {
 	Outcomes []json.RawMessage `json:"outcomes"`
 }
 
-// demoCaller sends requests as one client.
-type demoCaller struct{ token string }
-
-func newDemoCaller(ctx context.Context, w World, client string) (demoCaller, error) {
-	token, err := w.Token(ctx, client)
-	return demoCaller{token}, err
-}
-
 // work makes those of the moves that are still ahead, and records the answers once
 // the person is engaged.
-func (c demoCaller) work(ctx context.Context, url string, at demoCase, moves []string) error {
+func (c caller) work(ctx context.Context, url string, at demoCase, moves []string) error {
 	done := slices.Index(moves, at.Status) + 1
 	if done == 0 && at.Status != "received" {
 		return nil // somebody has taken it elsewhere
 	}
+	// Each move has the version of the one before: a link worker who moves the case by hand
+	// meanwhile wins, and the demo stops here.
 	for _, to := range moves[done:] {
 		etag := fmt.Sprintf(`W/"%d"`, at.Version)
 		if err := c.post(ctx, url+"/transitions", etag, map[string]any{"to": to, "actor": demoActor}, &at); err != nil {
@@ -145,54 +143,4 @@ func (c demoCaller) work(ctx context.Context, url string, at demoCase, moves []s
 	}
 	answers := map[string]any{"instrument": "ons4", "point": "baseline", "answers": demoAnswers, "actor": demoActor}
 	return c.post(ctx, url+"/outcomes", "", answers, nil)
-}
-
-func (c demoCaller) get(ctx context.Context, url string, into any) error {
-	resp, err := c.send(ctx, http.MethodGet, url, "", "", nil)
-	if err != nil {
-		return err
-	}
-	return json.Unmarshal(resp.body, into)
-}
-
-// post sends JSON and reads the answer into what is not nil.
-func (c demoCaller) post(ctx context.Context, url, ifMatch string, body, into any) error {
-	text, err := json.Marshal(body)
-	if err != nil {
-		return err
-	}
-	resp, err := c.send(ctx, http.MethodPost, url, "application/json", ifMatch, text)
-	if err != nil || into == nil {
-		return err
-	}
-	return json.Unmarshal(resp.body, into)
-}
-
-type demoAnswer struct {
-	http.Header
-	body []byte
-}
-
-// send returns the answer, which is an error unless it is 2xx.
-func (c demoCaller) send(ctx context.Context, method, url, mediaType, ifMatch string, body []byte) (demoAnswer, error) {
-	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
-	if err != nil {
-		return demoAnswer{}, err
-	}
-	req.Header.Set("Authorization", "Bearer "+c.token)
-	for name, value := range map[string]string{"Content-Type": mediaType, "If-Match": ifMatch} {
-		if value != "" {
-			req.Header.Set(name, value)
-		}
-	}
-	resp, err := HTTP.Do(req)
-	if err != nil {
-		return demoAnswer{}, err
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
-	if err == nil && resp.StatusCode/100 != 2 {
-		err = fmt.Errorf("%s %s: %s", method, req.URL.Path, resp.Status)
-	}
-	return demoAnswer{resp.Header, text}, err
 }

@@ -23,7 +23,7 @@ import (
 
 const (
 	restartAfter = 100 * time.Millisecond
-	stopWithin   = 25 * time.Second // longer than the adapter's drain
+	stopWithin   = 35 * time.Second // longer than the adapter's drain: 20 s for requests, then 10 s for deliveries
 )
 
 // running is a part that has been started.
@@ -37,7 +37,7 @@ type running interface {
 type part struct {
 	name      string
 	running   running
-	again     func() (running, error) // starts it
+	start     func() (running, error) // starts it, now or again
 	onStart   func(pid int)           // told of each start; may be nil
 	readyURLs []string                // answer 200 when it is ready
 	logFile   string
@@ -57,15 +57,18 @@ func (d *Dev) program(name string, passed []net.Listener, path string, args ...s
 		files = append(files, f)
 	}
 	p := &part{name: name, logFile: filepath.Join(d.data, name+".log")}
-	p.again = func() (running, error) {
+	p.start = func() (running, error) {
 		log, err := os.OpenFile(p.logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 		if err != nil {
 			return nil, err
 		}
 		defer log.Close()
+
 		cmd := exec.Command(path, args...)
 		cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = log, log, files
-		cmd.Env = append(withoutOurs(config.Environ()), "LISTEN_FDS="+strconv.Itoa(len(files)))
+		cmd.Env = append(partEnvironment(config.Environ()), "LISTEN_FDS="+strconv.Itoa(len(files)))
+		// Should this process be killed, the kernel ends the child at once: a part that
+		// stayed would keep the ports and the database of the next start.
 		started, err := child.Start(cmd, syscall.SIGKILL)
 		if err != nil {
 			return nil, err
@@ -78,8 +81,9 @@ func (d *Dev) program(name string, passed []net.Listener, path string, args ...s
 	return p, nil
 }
 
-// withoutOurs leaves out what would change the configuration of a part.
-func withoutOurs(env config.Environment) []string {
+// partEnvironment is the environment without what would change the configuration of a
+// part, which is written for it, or give it other sockets.
+func partEnvironment(env config.Environment) []string {
 	var kept []string
 	for name, value := range env {
 		if !strings.HasPrefix(name, "CASELINK_") && !strings.HasPrefix(name, "LISTEN_") {
@@ -96,6 +100,8 @@ func (p process) Stop() { p.Process.Stop(syscall.SIGTERM, stopWithin) }
 
 // keep supervises a part that runs until d stops.
 func (d *Dev) keep(p *part) {
+	// Not with the context of the start, whose end would stop all parts at once: Stop ends
+	// them one after the other.
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel, p.ended = cancel, make(chan struct{})
 	d.parts = append(d.parts, p)
@@ -119,6 +125,7 @@ func (p *part) supervise(ctx context.Context, out io.Writer) {
 			now.Stop()
 			return
 		case <-now.Done():
+			// It has ended, and what it holds is to be released: PostgreSQL's lock and socket.
 			now.Stop()
 		}
 		next := p.restart(ctx, out)
@@ -131,8 +138,11 @@ func (p *part) supervise(ctx context.Context, out io.Writer) {
 
 // restart tries until the part is started, nil when ctx is done before.
 func (p *part) restart(ctx context.Context, out io.Writer) running {
+	// Each part comes back by itself, whatever the others do: the adapter waits for its
+	// database, and clients wait in the sockets. The pause keeps a part that cannot start
+	// from using up the machine.
 	for store.Pause(ctx, restartAfter) {
-		next, err := p.again()
+		next, err := p.start()
 		if err == nil {
 			fmt.Fprintf(out, "The %s ended and was started again as process %d.\n", p.name, next.PID())
 			return next
@@ -144,27 +154,29 @@ func (p *part) restart(ctx context.Context, out io.Writer) running {
 
 // awaitReady returns when the part answers. A part that ends before does not get a
 // second chance.
-func (p *part) awaitReady(ctx context.Context) error {
+func (p *part) awaitReady(ctx context.Context, client *http.Client) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	// A part that ends at its first start has a fault that a restart does not mend. To wait
+	// for it would hide the reason, which is in its log, for a minute.
 	first := p.running
 	go func() {
 		select {
 		case <-first.Done():
-			cancel(fmt.Errorf("the %s ended at once: %s", p.name, p.lastWords()))
+			cancel(fmt.Errorf("the %s ended at once: %s", p.name, p.lastLogLine()))
 		case <-ctx.Done():
 		}
 	}()
 	for _, url := range p.readyURLs {
-		if err := awaitOK(ctx, url); err != nil {
+		if err := awaitOK(ctx, client, url); err != nil {
 			return fmt.Errorf("the %s is not ready: %w (see %s)", p.name, err, p.logFile)
 		}
 	}
 	return nil
 }
 
-// lastWords is the last line of the part's log.
-func (p *part) lastWords() string {
+// lastLogLine is the last line of the part's log.
+func (p *part) lastLogLine() string {
 	text, err := os.ReadFile(p.logFile)
 	if err != nil {
 		return err.Error()
@@ -174,13 +186,13 @@ func (p *part) lastWords() string {
 }
 
 // awaitOK asks until the answer is 200.
-func awaitOK(ctx context.Context, url string) error {
+func awaitOK(ctx context.Context, client *http.Client, url string) error {
 	for {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {
 			return err
 		}
-		resp, err := HTTP.Do(req)
+		resp, err := client.Do(req)
 		if err == nil {
 			_ = resp.Body.Close() // only the status is of interest
 			if resp.StatusCode == http.StatusOK {
@@ -189,6 +201,7 @@ func awaitOK(ctx context.Context, url string) error {
 			err = errors.New(url + " answers " + resp.Status)
 		}
 		if !store.Pause(ctx, 20*time.Millisecond) {
+			// When the time is over, the last answer says more than that it is over.
 			if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.DeadlineExceeded) {
 				return cause
 			}

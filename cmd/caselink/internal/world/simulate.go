@@ -29,6 +29,8 @@ func Simulate(ctx context.Context, cfg config.Simulate, env config.Environment) 
 	if err != nil {
 		return err
 	}
+	// One that fails ends the other: half a set of stand-ins would look like a fault of the
+	// adapter.
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return serveUntil(ctx, lns[0], issuer) })
 	g.Go(func() error { return serveUntil(ctx, lns[1], gps) })

@@ -51,6 +51,7 @@ func (d *Dev) PrintWelcome(took time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	data := shortest(d.data)
+	// The commands are to be pasted: they name this program and this folder as the user did.
 	token := os.Args[0] + " token"
 	if data != DefaultFolder {
 		token += " --data " + data

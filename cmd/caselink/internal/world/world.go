@@ -1,32 +1,25 @@
-// Package world is the developer's world: the adapter, a private PostgreSQL, an issuer and
-// GP systems as processes of their own, their demo data and their tokens.
+// Package world is what caselink dev runs: the adapter, a private PostgreSQL, an issuer and
+// the GP systems of two practices, each a process of its own that is started again when it
+// dies, and none of which outlives caselink dev.
+//
+// Begin with World, which is dev.json: the one description of a running world, for every
+// other verb and for tests. Dev.Start is the order in which it comes up, part.go keeps the
+// parts alive, setup.go has the fictional practices and the configurations, demo.go the
+// referrals of the start, simulate.go the stand-ins themselves.
 package world
 
 import (
 	"bytes"
-	"crypto/hmac"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
-	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-
-	"go.yaml.in/yaml/v3"
-
-	"caselink.example/cmd/caselink/internal/config"
-	"caselink.example/fhir"
-	"caselink.example/fhir/nhs"
 )
 
-// DefaultFolder is where caselink dev keeps everything unless it is told.
+// DefaultFolder is where caselink dev keeps everything without --data.
 const DefaultFolder = "var/dev"
 
 // File is the name of the file, in the data folder, that says where everything is.
@@ -55,132 +48,16 @@ type Client struct {
 	Service string `json:"service,omitempty"` // the service whose cases it works
 }
 
-// The practices and services of the developer's world are fictional; their ODS codes
-// are well-formed.
-var (
-	services = []config.ServiceConfig{
-		{ID: "Y99911", Name: "Riverside Social Prescribing", ODS: "Y99911", Identifiers: odsIdentifier("Y99911")},
-		{ID: "Y99912", Name: "Northgate Link Workers", ODS: "Y99912", Identifiers: odsIdentifier("Y99912")},
-	}
-	practices = []config.PracticeConfig{
-		{ODS: "Y99901", Name: "Bramley Green Surgery", DefaultService: "Y99911"},
-		{ODS: "Y99902", Name: "Kestrel Road Practice", DefaultService: "Y99912"},
-	}
-)
-
-func odsIdentifier(code string) []fhir.Identifier {
-	return []fhir.Identifier{{System: nhs.SystemODS, Value: code}}
-}
-
-const (
-	gpScope = "system/ServiceRequest.cruds system/Task.rs system/Observation.rs system/Patient.rs" +
-		" system/Practitioner.rs system/PractitionerRole.rs system/Organization.rs system/Consent.rs system/Condition.rs" +
-		" system/QuestionnaireResponse.rs system/Provenance.rs system/AuditEvent.rs system/Subscription.cruds"
-	appScope   = "cases.read cases.write"
-	adminScope = "admin"
-)
-
-// clients are the clients without their secrets.
-func clients() map[string]Client {
-	return map[string]Client{
-		"gp-a":         {Scope: gpScope, ODS: practices[0].ODS},
-		"gp-b":         {Scope: gpScope, ODS: practices[1].ODS},
-		"linkworker":   {Scope: appScope, Service: services[0].ID},
-		"linkworker-b": {Scope: appScope, Service: services[1].ID},
-		"admin":        {Scope: adminScope},
-	}
-}
-
-// claims are what the issuer says of the client in its tokens.
-func (c Client) claims() map[string]any {
-	claims := map[string]any{}
-	if c.ODS != "" {
-		claims["ods"] = c.ODS
-	}
-	if c.Service != "" {
-		claims["services"] = []string{c.Service}
-	}
-	return claims
-}
-
-// addresses are where the parts listen.
-type addresses struct{ adapter, gps, issuer string }
-
-// newWorld says where everything is; data is the data folder.
-func newWorld(data, seed, databaseURL string, at addresses) World {
-	adapter, issuer := "http://"+at.adapter, "http://"+at.issuer
-	w := World{
-		FHIRBase: adapter + "/FHIR/R4", CaseAPI: adapter + "/api/v1", Console: adapter + "/console",
-		Issuer: issuer, TokenURL: issuer + "/oauth2/token",
-		DatabaseURL: databaseURL, ServeConfig: filepath.Join(data, "caselink.yaml"),
-		Clients: map[string]Client{}, GPSystems: map[string]string{},
-	}
-	for name, client := range clients() {
-		client.ID, client.Secret = name, secretOf(seed, name)
-		w.Clients[name] = client
-	}
-	for _, p := range practices {
-		w.GPSystems[p.ODS] = "http://" + at.gps + "/" + p.ODS + "/FHIR/R4"
-	}
-	return w
-}
-
-// serveConfig is the adapter's configuration in this world.
-func (w World) serveConfig(listen, runtimeURL, ownerURL string) config.Config {
-	cfg := config.Config{
-		Listen: listen, PublicURL: w.PublicURL(), Services: services,
-		Database: config.DatabaseConfig{URL: runtimeURL, OwnerURL: ownerURL},
-		Issuers:  []config.IssuerConfig{{URL: w.Issuer, TokenURL: w.TokenURL, Audience: w.FHIRBase}},
-	}
-	for _, p := range practices {
-		p.Destinations = []config.DestinationConfig{{Kind: config.KindFHIR, Base: w.GPSystems[p.ODS], Mode: config.ModePUT}}
-		cfg.Practices = append(cfg.Practices, p)
-	}
-	return cfg
-}
-
 // PublicURL is where clients reach the adapter.
 func (w World) PublicURL() string { return w.FHIRBase[:len(w.FHIRBase)-len("/FHIR/R4")] }
-
-// simulateConfig is the configuration of the stand-ins, which keep what they know in data.
-func (w World) simulateConfig(data string, at addresses) config.Simulate {
-	var cfg config.Simulate
-	cfg.Issuer.Listen, cfg.Issuer.URL, cfg.Issuer.Audience = at.issuer, w.Issuer, w.FHIRBase
-	cfg.Issuer.Folder = filepath.Join(data, "secrets", "issuer")
-	for _, name := range slices.Sorted(maps.Keys(w.Clients)) {
-		c := w.Clients[name]
-		cfg.Issuer.Clients = append(cfg.Issuer.Clients, config.ClientConfig{ID: c.ID, Secret: c.Secret, Scope: c.Scope, Claims: c.claims()})
-	}
-	cfg.GPSystems.Listen, cfg.GPSystems.Folder = at.gps, filepath.Join(data, "gp-systems")
-	for _, p := range practices {
-		cfg.GPSystems.Practices = append(cfg.GPSystems.Practices, p.ODS)
-	}
-	return cfg
-}
-
-// readSeed is what all secrets of this world derive from; it is drawn once.
-func readSeed(data string) (string, error) {
-	path := filepath.Join(data, "secrets", "seed")
-	seed, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		seed = []byte(rand.Text())
-		err = writeAtomically(path, seed)
-	}
-	return string(seed), err
-}
-
-func secretOf(seed, client string) string {
-	mac := hmac.New(sha256.New, []byte(seed))
-	mac.Write([]byte(client))
-	return hex.EncodeToString(mac.Sum(nil))
-}
 
 // Read reads the file that a running caselink dev keeps in its data folder.
 func Read(data string) (World, error) {
 	path := filepath.Join(data, File)
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return World{}, fmt.Errorf("there is no %s: start caselink dev (make run) and wait until it is ready, or name its folder with --data", path)
+		const advice = "start caselink dev (make run) and wait until it is ready, or name its folder with --data"
+		return World{}, fmt.Errorf("there is no %s: %s", path, advice)
 	}
 	if err != nil {
 		return World{}, err
@@ -192,6 +69,7 @@ func Read(data string) (World, error) {
 	return w, nil
 }
 
+// write replaces dev.json in the data folder.
 func (w World) write(data string) error {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
@@ -203,41 +81,8 @@ func (w World) write(data string) error {
 	return writeAtomically(filepath.Join(data, File), text.Bytes())
 }
 
-func writeYAML(path, comment string, v any) error {
-	text, err := yaml.Marshal(v)
-	if err != nil {
-		return err
-	}
-	return writeAtomically(path, append([]byte("# "+comment+"\n"), text...))
-}
-
-// writeAtomically replaces the file: who reads it sees the old one or the new one.
-// Only its owner may read it.
-func writeAtomically(path string, text []byte) error {
-	draft, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(draft.Name()) // gone already when all went well
-	if _, err := draft.Write(text); err != nil {
-		return err
-	}
-	if err := draft.Close(); err != nil {
-		return err
-	}
-	return os.Rename(draft.Name(), path)
-}
-
-// reachable is the address at which clients on this machine reach a listener.
-func reachable(ln net.Listener) string {
-	address := ln.Addr().(*net.TCPAddr) // the listeners of this program are TCP's
-	if address.IP.IsUnspecified() {
-		return net.JoinHostPort("127.0.0.1", fmt.Sprint(address.Port))
-	}
-	return address.String()
-}
-
-// Resource is a location without its version.
+// Resource is a Location without its version: the answer to a repeat names the version of
+// its own time. https://hl7.org/fhir/R4/http.html#create
 func Resource(location string) string {
 	r, _, _ := strings.Cut(location, "/_history/")
 	return r

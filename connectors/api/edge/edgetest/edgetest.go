@@ -215,9 +215,12 @@ func (a Answer) Wants(status int) Answer {
 }
 
 // At reads a value of the answer's JSON by its path, such as "cases", 0, "id"; nil for none.
-func (a Answer) At(path ...any) any {
+func (a Answer) At(path ...any) any { return At(a.Body, path...) }
+
+// At reads a value of a JSON text by its path; nil for none.
+func At(text []byte, path ...any) any {
 	var v any
-	if json.Unmarshal(a.Body, &v) != nil {
+	if json.Unmarshal(text, &v) != nil {
 		return nil
 	}
 	for _, p := range path {
