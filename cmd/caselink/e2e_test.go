@@ -170,7 +170,7 @@ func request(method, url, token, body string, header ...string) (answer, error) 
 }
 
 // refer sends a referral of the practice and returns the id of its ServiceRequest.
-func (d *devTest) refer(client string, r simulator.Referral) string {
+func (d *devTest) refer(client string, r simulator.Sample) string {
 	d.Helper()
 	a := d.call("POST", d.FHIRBase+"/ServiceRequest", d.as(client), string(r.JSON), "Content-Type", "application/fhir+json")
 	if a.status != http.StatusCreated {
@@ -220,8 +220,8 @@ func (d *devTest) tasks(ods, referral string) (statuses []string, tasks int) {
 	return statuses, len(entries)
 }
 
-func newReferral(ods string) simulator.Referral {
-	return simulator.NewReferral(rand.New(rand.NewPCG(rand.Uint64(), 1)), ods, uuid.NewString())
+func newReferral(ods string) simulator.Sample {
+	return simulator.NewSample(rand.New(rand.NewPCG(rand.Uint64(), 1)), ods, uuid.NewString())
 }
 
 func TestReferralTravelsThereAndBack(t *testing.T) {

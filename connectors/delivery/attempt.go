@@ -20,8 +20,8 @@ func (w *Worker) attempt(ctx context.Context, r Receiver, item Item, cfg Config)
 	case !item.Withhold:
 		ctx, cancel := context.WithTimeout(ctx, cfg.AttemptTimeout)
 		defer cancel()
-		receipt, err := w.send(ctx, r, item)
-		s = w.judge(item, receipt, err, cfg)
+		answer, err := w.send(ctx, r, item)
+		s = w.judge(item, answer, err, cfg)
 	}
 	w.report(ctx, s, begun)
 	return s
@@ -30,21 +30,21 @@ func (w *Worker) attempt(ctx context.Context, r Receiver, item Item, cfg Config)
 // send keeps a fault of ours from taking the process, and with it every other
 // delivery, down again and again: the item is parked. The log gets the stack and
 // not what the panic says, which may quote the item.
-func (w *Worker) send(ctx context.Context, r Receiver, item Item) (receipt Receipt, err error) {
+func (w *Worker) send(ctx context.Context, r Receiver, item Item) (answer Answer, err error) {
 	defer func() {
 		if recover() != nil {
 			w.Log.LogAttrs(ctx, slog.LevelError, "delivery panicked", slog.String("event", item.EventID), slog.String("stack", string(debug.Stack())))
-			receipt, err = Receipt{}, fhir.Errorf(fhir.IssueNotSupported, "Caselink failed on this item: report it, then replay")
+			answer, err = Answer{}, fhir.Errorf(fhir.IssueNotSupported, "Caselink failed on this item: report it, then replay")
 		}
 	}()
 	return r.Send(ctx, item)
 }
 
 // judge turns the end of an attempt into a verdict.
-func (w *Worker) judge(item Item, receipt Receipt, err error, cfg Config) Settlement {
-	s := Settlement{Item: item, Receipt: receipt}
+func (w *Worker) judge(item Item, answer Answer, err error, cfg Config) Settlement {
+	s := Settlement{Item: item, Answer: answer}
 	switch {
-	case err == nil && receipt.Superseded:
+	case err == nil && answer.Superseded:
 		s.Verdict = Superseded
 	case err == nil:
 		s.Verdict = Acknowledged
@@ -52,7 +52,7 @@ func (w *Worker) judge(item Item, receipt Receipt, err error, cfg Config) Settle
 		s.Verdict, s.Reason = Parked, reason(err)
 	default:
 		s.Verdict, s.Reason = Retry, reason(err)
-		s.RetryAt = w.Now().Add(max(w.pause(item.Attempt, cfg.BackoffMin, cfg.BackoffMax), asked(receipt)))
+		s.RetryAt = w.Now().Add(max(w.pause(item.Attempt, cfg.BackoffMin, cfg.BackoffMax), asked(answer)))
 	}
 	return s
 }
@@ -69,7 +69,7 @@ func reason(err error) string {
 }
 
 // asked is how long the destination asks to be left alone, within bounds; 0 when it does not.
-func asked(r Receipt) time.Duration {
+func asked(r Answer) time.Duration {
 	if r.RetryAfter <= 0 {
 		return 0
 	}
@@ -90,7 +90,7 @@ func (w *Worker) pause(n int, lowest, highest time.Duration) time.Duration {
 func (w *Worker) report(ctx context.Context, s Settlement, begun time.Time) {
 	now := w.Now()
 	seen := Attempted{
-		Destination: s.Destination, Verdict: s.Verdict, Status: s.Receipt.Status,
+		Destination: s.Destination, Verdict: s.Verdict, Status: s.Answer.Status,
 		Took: now.Sub(begun), Age: now.Sub(s.OwedSince),
 	}
 	w.Observe(seen)

@@ -144,7 +144,7 @@ func (d *dispatch) finish(to *destination, s Settlement) {
 	switch s.Verdict {
 	case Withheld: // nothing was sent, so nothing is learned
 	case Retry:
-		d.failed(to, s.Receipt)
+		d.failed(to, s.Answer)
 	default:
 		to.failures = 0
 		to.window = min(to.window+1, d.cfg.Batch)
@@ -153,7 +153,7 @@ func (d *dispatch) finish(to *destination, s Settlement) {
 
 // failed slows the destination down. When it is down or asks to be left alone,
 // what waits for it is released.
-func (d *dispatch) failed(to *destination, r Receipt) {
+func (d *dispatch) failed(to *destination, r Answer) {
 	to.failures++
 	to.window = d.cfg.PerDestination
 	pause := asked(r)

@@ -44,21 +44,21 @@ type gpModel struct {
 	has  map[string]bool
 }
 
-func (g *gpModel) Send(ctx context.Context, item delivery.Item) (delivery.Receipt, error) {
+func (g *gpModel) Send(ctx context.Context, item delivery.Item) (delivery.Answer, error) {
 	within(ctx, time.Duration(g.chance.upTo(200))*time.Millisecond)
 	switch {
 	case time.Now().Before(g.up) && g.chance.of(2): // a black hole
-		return delivery.Receipt{}, within(ctx, time.Hour)
+		return delivery.Answer{}, within(ctx, time.Hour)
 	case time.Now().Before(g.up), g.chance.of(5):
-		return delivery.Receipt{Status: 503}, fhir.Errorf(fhir.IssueTransient, "not now")
+		return delivery.Answer{Status: 503}, fhir.Errorf(fhir.IssueTransient, "not now")
 	case g.chance.of(20):
-		return delivery.Receipt{Status: 429, RetryAfter: time.Minute}, fhir.Errorf(fhir.IssueThrottled, "slow down")
+		return delivery.Answer{Status: 429, RetryAfter: time.Minute}, fhir.Errorf(fhir.IssueThrottled, "slow down")
 	}
 	g.take(item)
 	if g.chance.of(5) {
-		return delivery.Receipt{}, errors.New("the answer is lost")
+		return delivery.Answer{}, errors.New("the answer is lost")
 	}
-	return delivery.Receipt{Status: 200, ETag: fmt.Sprintf(`W/"%d"`, item.Seq)}, nil
+	return delivery.Answer{Status: 200, ETag: fmt.Sprintf(`W/"%d"`, item.Seq)}, nil
 }
 
 func (g *gpModel) take(item delivery.Item) {

@@ -20,16 +20,16 @@ import (
 )
 
 // receiver is a destination made of one function.
-type receiver func(context.Context, delivery.Item) (delivery.Receipt, error)
+type receiver func(context.Context, delivery.Item) (delivery.Answer, error)
 
-func (r receiver) Send(ctx context.Context, item delivery.Item) (delivery.Receipt, error) {
+func (r receiver) Send(ctx context.Context, item delivery.Item) (delivery.Answer, error) {
 	return r(ctx, item)
 }
 
 // takes takes everything after the given time.
 func takes(after time.Duration) receiver {
-	return func(ctx context.Context, _ delivery.Item) (delivery.Receipt, error) {
-		return delivery.Receipt{Status: 200, ETag: `W/"1"`}, within(ctx, after)
+	return func(ctx context.Context, _ delivery.Item) (delivery.Answer, error) {
+		return delivery.Answer{Status: 200, ETag: `W/"1"`}, within(ctx, after)
 	}
 }
 
@@ -47,8 +47,8 @@ func within(ctx context.Context, d time.Duration) error {
 }
 
 func refuses(code fhir.Code) receiver {
-	return func(context.Context, delivery.Item) (delivery.Receipt, error) {
-		return delivery.Receipt{Status: 500}, fhir.Errorf(code, "refused")
+	return func(context.Context, delivery.Item) (delivery.Answer, error) {
+		return delivery.Answer{Status: 500}, fhir.Errorf(code, "refused")
 	}
 }
 
@@ -185,7 +185,7 @@ func TestDownDestinationIsProbedByOne(t *testing.T) {
 		up := begun.Add(3 * time.Hour)
 		var mu sync.Mutex
 		sending, most, tries := 0, 0, 0
-		w := newWorker(m, map[string]delivery.Receiver{"gp-a": receiver(func(ctx context.Context, _ delivery.Item) (delivery.Receipt, error) {
+		w := newWorker(m, map[string]delivery.Receiver{"gp-a": receiver(func(ctx context.Context, _ delivery.Item) (delivery.Answer, error) {
 			mu.Lock()
 			sending, tries = sending+1, tries+1
 			if time.Since(begun) > 5*time.Second && time.Now().Before(up) {
@@ -195,9 +195,9 @@ func TestDownDestinationIsProbedByOne(t *testing.T) {
 			defer func() { mu.Lock(); sending--; mu.Unlock() }()
 			if time.Now().Before(up) {
 				within(ctx, time.Second)
-				return delivery.Receipt{}, fhir.Errorf(fhir.IssueTransient, "down")
+				return delivery.Answer{}, fhir.Errorf(fhir.IssueTransient, "down")
 			}
-			return delivery.Receipt{Status: 200}, within(ctx, time.Millisecond)
+			return delivery.Answer{Status: 200}, within(ctx, time.Millisecond)
 		})}, delivery.Config{})
 		defer run(t, w)()
 		time.Sleep(3 * time.Hour)
@@ -223,9 +223,9 @@ func TestPausesGrowAndAreBounded(t *testing.T) {
 		m := newMemory(time.Now)
 		m.owe(ledgertest.Items(laneA, 1)...)
 		var at []time.Time
-		w := newWorker(m, map[string]delivery.Receiver{"gp-a": receiver(func(context.Context, delivery.Item) (delivery.Receipt, error) {
+		w := newWorker(m, map[string]delivery.Receiver{"gp-a": receiver(func(context.Context, delivery.Item) (delivery.Answer, error) {
 			at = append(at, time.Now())
-			return delivery.Receipt{}, fhir.Errorf(fhir.IssueTransient, "down")
+			return delivery.Answer{}, fhir.Errorf(fhir.IssueTransient, "down")
 		})}, delivery.Config{Poll: 100 * time.Millisecond, PollIdle: 100 * time.Millisecond})
 		w.Jitter = func(bound time.Duration) time.Duration { return bound }
 		stop := run(t, w)
@@ -256,8 +256,8 @@ func TestRetryAfterIsHonouredWithinBounds(t *testing.T) {
 		time.Hour:              time.Hour,
 		10 * 365 * time.Hour:   time.Hour,
 	} {
-		got := firstAttempt(t, receiver(func(context.Context, delivery.Item) (delivery.Receipt, error) {
-			return delivery.Receipt{RetryAfter: asked}, fhir.Errorf(fhir.IssueThrottled, "slow down")
+		got := firstAttempt(t, receiver(func(context.Context, delivery.Item) (delivery.Answer, error) {
+			return delivery.Answer{RetryAfter: asked}, fhir.Errorf(fhir.IssueThrottled, "slow down")
 		}), delivery.Item{})
 		if pause := got.RetryAt.Sub(got.OwedSince); pause != want {
 			t.Errorf("Retry-After %v: next attempt after %v, want %v", asked, pause, want)
@@ -273,11 +273,11 @@ func TestRetryAfterIsForAllLanesOfDestination(t *testing.T) {
 			m.owe(ledgertest.Items(ledgertest.Lane("A99001", "gp-a", n), 1)...)
 		}
 		var at []time.Time
-		w := newWorker(m, map[string]delivery.Receiver{"gp-a": receiver(func(context.Context, delivery.Item) (delivery.Receipt, error) {
+		w := newWorker(m, map[string]delivery.Receiver{"gp-a": receiver(func(context.Context, delivery.Item) (delivery.Answer, error) {
 			if at = append(at, time.Now()); len(at) == 1 {
-				return delivery.Receipt{RetryAfter: time.Hour}, fhir.Errorf(fhir.IssueThrottled, "slow down")
+				return delivery.Answer{RetryAfter: time.Hour}, fhir.Errorf(fhir.IssueThrottled, "slow down")
 			}
-			return delivery.Receipt{}, nil
+			return delivery.Answer{}, nil
 		})}, delivery.Config{PerDestination: 1, Batch: 1})
 		stop := run(t, w)
 		time.Sleep(2 * time.Hour)
@@ -291,29 +291,29 @@ func TestRetryAfterIsForAllLanesOfDestination(t *testing.T) {
 func TestVerdictFollowsError(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		receipt delivery.Receipt
-		err     error
-		want    delivery.Verdict
+		answer delivery.Answer
+		err    error
+		want   delivery.Verdict
 	}{
-		"taken":           {delivery.Receipt{Status: 201}, nil, delivery.Acknowledged},
-		"late repeat":     {delivery.Receipt{Status: 412, Superseded: true}, nil, delivery.Superseded},
-		"transient":       {delivery.Receipt{}, fhir.Errorf(fhir.IssueTransient, "x"), delivery.Retry},
-		"timeout":         {delivery.Receipt{}, fhir.Errorf(fhir.IssueTimeout, "x"), delivery.Retry},
-		"throttled":       {delivery.Receipt{}, fhir.Errorf(fhir.IssueThrottled, "x"), delivery.Retry},
-		"too early":       {delivery.Receipt{}, fhir.Errorf(fhir.IssueTooEarly, "x"), delivery.Retry},
-		"exception":       {delivery.Receipt{}, fhir.Errorf(fhir.IssueException, "x"), delivery.Retry},
-		"unknown error":   {delivery.Receipt{}, errors.New("x"), delivery.Retry},
-		"invalid":         {delivery.Receipt{}, fhir.Errorf(fhir.IssueInvalid, "x"), delivery.Parked},
-		"forbidden":       {delivery.Receipt{}, fhir.Errorf(fhir.IssueForbidden, "x"), delivery.Parked},
-		"conflict":        {delivery.Receipt{}, fhir.Errorf(fhir.IssueConflict, "x"), delivery.Parked},
-		"business rule":   {delivery.Receipt{}, fhir.Errorf(fhir.IssueBusinessRule, "x"), delivery.Parked},
-		"wrapped refusal": {delivery.Receipt{}, fmt.Errorf("send: %w", fhir.Errorf(fhir.IssueNotFound, "x")), delivery.Parked},
+		"taken":           {delivery.Answer{Status: 201}, nil, delivery.Acknowledged},
+		"late repeat":     {delivery.Answer{Status: 412, Superseded: true}, nil, delivery.Superseded},
+		"transient":       {delivery.Answer{}, fhir.Errorf(fhir.IssueTransient, "x"), delivery.Retry},
+		"timeout":         {delivery.Answer{}, fhir.Errorf(fhir.IssueTimeout, "x"), delivery.Retry},
+		"throttled":       {delivery.Answer{}, fhir.Errorf(fhir.IssueThrottled, "x"), delivery.Retry},
+		"too early":       {delivery.Answer{}, fhir.Errorf(fhir.IssueTooEarly, "x"), delivery.Retry},
+		"exception":       {delivery.Answer{}, fhir.Errorf(fhir.IssueException, "x"), delivery.Retry},
+		"unknown error":   {delivery.Answer{}, errors.New("x"), delivery.Retry},
+		"invalid":         {delivery.Answer{}, fhir.Errorf(fhir.IssueInvalid, "x"), delivery.Parked},
+		"forbidden":       {delivery.Answer{}, fhir.Errorf(fhir.IssueForbidden, "x"), delivery.Parked},
+		"conflict":        {delivery.Answer{}, fhir.Errorf(fhir.IssueConflict, "x"), delivery.Parked},
+		"business rule":   {delivery.Answer{}, fhir.Errorf(fhir.IssueBusinessRule, "x"), delivery.Parked},
+		"wrapped refusal": {delivery.Answer{}, fmt.Errorf("send: %w", fhir.Errorf(fhir.IssueNotFound, "x")), delivery.Parked},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := firstAttempt(t, receiver(func(context.Context, delivery.Item) (delivery.Receipt, error) { return c.receipt, c.err }), delivery.Item{})
-			if got.Verdict != c.want || got.Receipt != c.receipt {
-				t.Errorf("settled as %s with %v, want %s with %v", got.Verdict, got.Receipt, c.want, c.receipt)
+			got := firstAttempt(t, receiver(func(context.Context, delivery.Item) (delivery.Answer, error) { return c.answer, c.err }), delivery.Item{})
+			if got.Verdict != c.want || got.Answer != c.answer {
+				t.Errorf("settled as %s with %v, want %s with %v", got.Verdict, got.Answer, c.want, c.answer)
 			}
 		})
 	}
@@ -353,9 +353,9 @@ func firstAttempt(t *testing.T, r delivery.Receiver, like delivery.Item) (s deli
 
 func TestWithheldItemIsNotSent(t *testing.T) {
 	t.Parallel()
-	never := receiver(func(context.Context, delivery.Item) (delivery.Receipt, error) {
+	never := receiver(func(context.Context, delivery.Item) (delivery.Answer, error) {
 		t.Error("it was sent")
-		return delivery.Receipt{}, nil
+		return delivery.Answer{}, nil
 	})
 	for earlier, reason := range []string{"withheld", delivery.ReasonUnknown} {
 		got := firstAttempt(t, never, delivery.Item{Withhold: true, Attempt: earlier})
@@ -367,7 +367,7 @@ func TestWithheldItemIsNotSent(t *testing.T) {
 
 func TestPanicParksItemAlone(t *testing.T) {
 	t.Parallel()
-	got := firstAttempt(t, receiver(func(context.Context, delivery.Item) (delivery.Receipt, error) { panic("Mrs Smith") }), delivery.Item{})
+	got := firstAttempt(t, receiver(func(context.Context, delivery.Item) (delivery.Answer, error) { panic("Mrs Smith") }), delivery.Item{})
 	if got.Verdict != delivery.Parked || strings.Contains(got.Reason, "Smith") {
 		t.Errorf("settled as %s: %s", got.Verdict, got.Reason)
 	}
@@ -430,11 +430,11 @@ func TestWaitingItemsAreReleasedWhenDestinationFails(t *testing.T) {
 			l.owe(ledgertest.Items(ledgertest.Lane("A99001", "gp-a", n), 1)...)
 		}
 		tries := 0
-		stop := run(t, newWorker(l, map[string]delivery.Receiver{"gp-a": receiver(func(ctx context.Context, _ delivery.Item) (delivery.Receipt, error) {
+		stop := run(t, newWorker(l, map[string]delivery.Receiver{"gp-a": receiver(func(ctx context.Context, _ delivery.Item) (delivery.Answer, error) {
 			if tries++; tries > 100 {
-				return delivery.Receipt{}, fhir.Errorf(fhir.IssueTransient, "down")
+				return delivery.Answer{}, fhir.Errorf(fhir.IssueTransient, "down")
 			}
-			return delivery.Receipt{}, within(ctx, time.Millisecond)
+			return delivery.Answer{}, within(ctx, time.Millisecond)
 		})}, delivery.Config{PerDestination: 1}))
 		time.Sleep(101 * time.Millisecond)
 		synctest.Wait()
@@ -457,10 +457,10 @@ func TestClaimThatMeetsFailureIsReleased(t *testing.T) {
 		l := &watched{memory: newMemory(time.Now)}
 		l.owe(ledgertest.Items(laneA, 1)...)
 		tries := 0
-		w := newWorker(slow{l}, map[string]delivery.Receiver{"gp-a": receiver(func(ctx context.Context, _ delivery.Item) (delivery.Receipt, error) {
+		w := newWorker(slow{l}, map[string]delivery.Receiver{"gp-a": receiver(func(ctx context.Context, _ delivery.Item) (delivery.Answer, error) {
 			tries++
 			within(ctx, 3*time.Millisecond) // the second claim is under way
-			return delivery.Receipt{RetryAfter: time.Hour}, fhir.Errorf(fhir.IssueThrottled, "slow down")
+			return delivery.Answer{RetryAfter: time.Hour}, fhir.Errorf(fhir.IssueThrottled, "slow down")
 		})}, delivery.Config{})
 		stop := run(t, w)
 		time.Sleep(3500 * time.Microsecond) // the first claim took 2 ms; its item is being sent
@@ -494,9 +494,9 @@ func TestSettlementOutlivesFailureOfLedger(t *testing.T) {
 		l := &failing{memory: newMemory(time.Now)}
 		l.owe(ledgertest.Items(laneA, 1)...)
 		sent := 0
-		stop := run(t, newWorker(l, map[string]delivery.Receiver{"gp-a": receiver(func(context.Context, delivery.Item) (delivery.Receipt, error) {
+		stop := run(t, newWorker(l, map[string]delivery.Receiver{"gp-a": receiver(func(context.Context, delivery.Item) (delivery.Answer, error) {
 			sent++
-			return delivery.Receipt{}, nil
+			return delivery.Answer{}, nil
 		})}, delivery.Config{}))
 		time.Sleep(time.Hour)
 		stop()
@@ -514,12 +514,12 @@ func TestLapsingLeaseIsNotSent(t *testing.T) {
 			l.owe(ledgertest.Items(ledgertest.Lane("A99001", "gp-a", n), 1)...)
 		}
 		claimed := map[delivery.Lane]time.Time{}
-		stop := run(t, newWorker(l, map[string]delivery.Receiver{"gp-a": receiver(func(ctx context.Context, item delivery.Item) (delivery.Receipt, error) {
+		stop := run(t, newWorker(l, map[string]delivery.Receiver{"gp-a": receiver(func(ctx context.Context, item delivery.Item) (delivery.Answer, error) {
 			if item.FirstAttempt.Add(time.Minute).Before(time.Now().Add(30 * time.Second)) {
 				t.Errorf("sent %v after the claim, with a lease of a minute", time.Since(item.FirstAttempt))
 			}
 			claimed[item.Lane] = time.Now()
-			return delivery.Receipt{}, within(ctx, 25*time.Second)
+			return delivery.Answer{}, within(ctx, 25*time.Second)
 		})}, delivery.Config{PerDestination: 1, Batch: 8, Lease: time.Minute}))
 		time.Sleep(10 * time.Minute)
 		stop()

@@ -11,14 +11,14 @@ import (
 
 // put updates the resource from the version that the GP system acknowledged last,
 // or creates it.
-func (x exchange) put(ctx context.Context) (delivery.Receipt, error) {
+func (x exchange) put(ctx context.Context) (delivery.Answer, error) {
 	resp, err := x.write(ctx, http.MethodPut, x.instance(), condition(x.item.ETag)...)
 	if !isConflict(resp) {
 		return x.settle(ctx, resp, err)
 	}
-	current, receipt, err := x.read(ctx)
+	current, answer, err := x.read(ctx)
 	if err != nil {
-		return receipt, err
+		return answer, err
 	}
 	relation := foreign
 	if current != nil {
@@ -28,17 +28,17 @@ func (x exchange) put(ctx context.Context) (delivery.Receipt, error) {
 	case current == nil:
 		resp, err = x.write(ctx, http.MethodPut, x.instance(), condition("")...)
 	case relation == same, relation == later:
-		receipt.Superseded = relation == later
-		return receipt, nil
-	case relation == earlier && receipt.ETag == "": // the GP system keeps no versions
+		answer.Superseded = relation == later
+		return answer, nil
+	case relation == earlier && answer.ETag == "": // the GP system keeps no versions
 		resp, err = x.write(ctx, http.MethodPut, x.instance())
 	case relation == earlier:
-		resp, err = x.write(ctx, http.MethodPut, x.instance(), condition(receipt.ETag)...)
+		resp, err = x.write(ctx, http.MethodPut, x.instance(), condition(answer.ETag)...)
 	default:
-		return receipt, x.final(fhir.IssueConflict, "the GP system holds something else under the id of the %s", x.item.ResourceType)
+		return answer, x.final(fhir.IssueConflict, "the GP system holds something else under the id of the %s", x.item.ResourceType)
 	}
 	if isConflict(resp) {
-		return receiptOf(resp), x.transient("the %s changes while it is written", x.item.ResourceType)
+		return answerOf(resp), x.transient("the %s changes while it is written", x.item.ResourceType)
 	}
 	return x.settle(ctx, resp, err)
 }
@@ -55,106 +55,106 @@ func isConflict(r httpclient.Response) bool {
 }
 
 // post creates the resource unless the GP system has one with its identifier.
-func (x exchange) post(ctx context.Context) (delivery.Receipt, error) {
+func (x exchange) post(ctx context.Context) (delivery.Answer, error) {
 	resp, err := x.write(ctx, http.MethodPost, x.base+"/"+x.item.ResourceType, "If-None-Exist", "identifier="+x.mine.identity())
 	if !isConflict(resp) {
 		return x.settle(ctx, resp, err)
 	}
-	current, receipt, err := x.read(ctx)
+	current, answer, err := x.read(ctx)
 	switch {
 	case err != nil:
-		return receipt, err
+		return answer, err
 	case current != nil && x.relate(*current) == same:
-		return receipt, nil
+		return answer, nil
 	}
-	return receipt, x.final(fhir.IssueConflict, "the GP system refuses the %s as a duplicate and does not hold it", x.item.ResourceType)
+	return answer, x.final(fhir.IssueConflict, "the GP system refuses the %s as a duplicate and does not hold it", x.item.ResourceType)
 }
 
 // settle decides what an answer to a write means.
-func (x exchange) settle(ctx context.Context, resp httpclient.Response, err error) (delivery.Receipt, error) {
+func (x exchange) settle(ctx context.Context, resp httpclient.Response, err error) (delivery.Answer, error) {
 	switch resp.Status {
 	case http.StatusOK, http.StatusCreated, http.StatusNoContent:
 		if err != nil {
-			return receiptOf(resp), err
+			return answerOf(resp), err
 		}
 		return x.acknowledged(ctx, resp)
 	}
-	return receiptOf(resp), x.refused(resp, err)
+	return answerOf(resp), x.refused(resp, err)
 }
 
 // acknowledged looks whether the answer is about what was sent. When it says too
 // little, the resource is read back.
-func (x exchange) acknowledged(ctx context.Context, resp httpclient.Response) (delivery.Receipt, error) {
-	receipt := receiptOf(resp)
+func (x exchange) acknowledged(ctx context.Context, resp httpclient.Response) (delivery.Answer, error) {
+	answer := answerOf(resp)
 	current, ok := parse(resp.Body)
 	silent := len(resp.Body) == 0 || ok && current.Type == "OperationOutcome"
 	switch {
 	case ok && current.failed():
-		return receipt, x.transient("the GP system answered %d with errors%s", resp.Status, current.codes())
-	case silent && receipt.ETag != "" && (x.cfg.Mode == Put || resp.Status == http.StatusCreated):
-		return receipt, nil
+		return answer, x.transient("the GP system answered %d with errors%s", resp.Status, current.codes())
+	case silent && answer.ETag != "" && (x.cfg.Mode == Put || resp.Status == http.StatusCreated):
+		return answer, nil
 	case silent:
 		return x.readBack(ctx)
 	case !ok:
-		return receipt, x.transient("the GP system answered %d with something that is not FHIR", resp.Status)
+		return answer, x.transient("the GP system answered %d with something that is not FHIR", resp.Status)
 	}
-	receipt.ETag = etag(resp, current)
-	return x.compared(receipt, current)
+	answer.ETag = etag(resp, current)
+	return x.compared(answer, current)
 }
 
 // readBack makes certain of a success whose answer said nothing.
-func (x exchange) readBack(ctx context.Context) (delivery.Receipt, error) {
-	current, receipt, err := x.read(ctx)
+func (x exchange) readBack(ctx context.Context) (delivery.Answer, error) {
+	current, answer, err := x.read(ctx)
 	switch {
 	case err != nil:
-		return receipt, err
+		return answer, err
 	case current == nil:
-		return receipt, x.transient("the GP system does not show what it acknowledged")
+		return answer, x.transient("the GP system does not show what it acknowledged")
 	}
-	return x.compared(receipt, *current)
+	return x.compared(answer, *current)
 }
 
-func (x exchange) compared(receipt delivery.Receipt, current resource) (delivery.Receipt, error) {
+func (x exchange) compared(answer delivery.Answer, current resource) (delivery.Answer, error) {
 	switch x.relate(current) {
 	case same:
-		return receipt, nil
+		return answer, nil
 	case later:
-		receipt.Superseded = true
-		return receipt, nil
+		answer.Superseded = true
+		return answer, nil
 	case earlier:
 		if x.cfg.Mode == Post {
-			return receipt, x.final(fhir.IssueConflict, "the GP system holds an earlier version of the %s and takes no update", x.item.ResourceType)
+			return answer, x.final(fhir.IssueConflict, "the GP system holds an earlier version of the %s and takes no update", x.item.ResourceType)
 		}
 	}
-	return receipt, x.transient("the GP system answered about something else than the %s that was sent", x.item.ResourceType)
+	return answer, x.transient("the GP system answered about something else than the %s that was sent", x.item.ResourceType)
 }
 
 // read returns what the GP system holds now, nil for nothing. In Post mode that is
 // the first match of a search by identifier that is what was sent, or else the first.
-func (x exchange) read(ctx context.Context) (*resource, delivery.Receipt, error) {
+func (x exchange) read(ctx context.Context) (*resource, delivery.Answer, error) {
 	address := x.instance()
 	if x.cfg.Mode == Post {
 		address = x.search()
 	}
 	resp, err := x.get(ctx, address)
-	receipt := receiptOf(resp)
+	answer := answerOf(resp)
 	switch {
 	case resp.Status == http.StatusNotFound && x.cfg.Mode == Put:
-		return nil, receipt, nil
+		return nil, answer, nil
 	case resp.Status != http.StatusOK:
-		return nil, receipt, x.refused(resp, err)
+		return nil, answer, x.refused(resp, err)
 	case err != nil:
-		return nil, receipt, err
+		return nil, answer, err
 	}
 	current, ok := parse(resp.Body)
 	if !ok || current.Type == "OperationOutcome" || x.cfg.Mode == Post && current.Type != "Bundle" {
-		return nil, receipt, x.transient("the GP system did not show the %s", x.item.ResourceType)
+		return nil, answer, x.transient("the GP system did not show the %s", x.item.ResourceType)
 	}
 	if x.cfg.Mode == Post {
-		return x.match(current), receipt, nil
+		return x.match(current), answer, nil
 	}
-	receipt.ETag = etag(resp, current)
-	return &current, receipt, nil
+	answer.ETag = etag(resp, current)
+	return &current, answer, nil
 }
 
 func (x exchange) match(bundle resource) *resource {
@@ -171,8 +171,8 @@ func (x exchange) match(bundle resource) *resource {
 	return first
 }
 
-func receiptOf(resp httpclient.Response) delivery.Receipt {
-	return delivery.Receipt{Status: resp.Status, ETag: resp.Header.Get("ETag"), RetryAfter: resp.RetryAfter}
+func answerOf(resp httpclient.Response) delivery.Answer {
+	return delivery.Answer{Status: resp.Status, ETag: resp.Header.Get("ETag"), RetryAfter: resp.RetryAfter}
 }
 
 // etag is that of the answer, or the one that its resource's version stands for.

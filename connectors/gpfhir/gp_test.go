@@ -212,9 +212,9 @@ func newReceiver(t *testing.T, url string, cfg gpfhir.Config, timeout time.Durat
 }
 
 // verdict is what delivery makes of an attempt: see delivery.Receiver.
-func verdict(receipt delivery.Receipt, err error) delivery.Verdict {
+func verdict(answer delivery.Answer, err error) delivery.Verdict {
 	switch status := fhir.Status(err); {
-	case err == nil && receipt.Superseded:
+	case err == nil && answer.Superseded:
 		return delivery.Superseded
 	case err == nil:
 		return delivery.Acknowledged

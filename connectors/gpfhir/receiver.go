@@ -83,10 +83,10 @@ func isLoopback(host string) bool {
 }
 
 // Send writes the item's bytes once, or finds that the GP system has them already.
-func (r *Receiver) Send(ctx context.Context, item delivery.Item) (delivery.Receipt, error) {
+func (r *Receiver) Send(ctx context.Context, item delivery.Item) (delivery.Answer, error) {
 	mine, ok := parse(item.Body)
 	if !ok || !mine.isOwedAs(item) {
-		return delivery.Receipt{}, fhir.Errorf(fhir.IssueInvalid,
+		return delivery.Answer{}, fhir.Errorf(fhir.IssueInvalid,
 			"what is owed is no %s with the id and the identifier that it is owed under: report it", item.ResourceType).At(item.ResourceType)
 	}
 	x := exchange{Receiver: r, item: item, mine: mine}

@@ -143,15 +143,15 @@ func TestAnswersOfGPSystem(t *testing.T) {
 			if strings.HasPrefix(name, "hangs") {
 				timeout = 2 * time.Second
 			}
-			receipt, err := newReceiver(t, g.URL, gpfhir.Config{}, timeout).Send(t.Context(), task(2))
-			if got := verdict(receipt, err); got != c.want || receipt.Status != c.status {
-				t.Errorf("Send() = %s by %d (%v), want %s by %d", got, receipt.Status, err, c.want, c.status)
+			answer, err := newReceiver(t, g.URL, gpfhir.Config{}, timeout).Send(t.Context(), task(2))
+			if got := verdict(answer, err); got != c.want || answer.Status != c.status {
+				t.Errorf("Send() = %s by %d (%v), want %s by %d", got, answer.Status, err, c.want, c.status)
 			}
 			if err != nil && (strings.Contains(err.Error(), "mith") || strings.Contains(err.Error(), g.URL)) {
 				t.Errorf("the error quotes what the GP system wrote, or its URL: %v", err)
 			}
-			if err == nil && receipt.ETag != etag {
-				t.Errorf("ETag %q", receipt.ETag)
+			if err == nil && answer.ETag != etag {
+				t.Errorf("ETag %q", answer.ETag)
 			}
 		})
 	}
@@ -169,9 +169,9 @@ func TestUnreachableGPSystemIsTriedAgain(t *testing.T) {
 	for name, url := range map[string]string{"refused": closed.URL, "no answer": "http://" + l.Addr().String()} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			receipt, err := newReceiver(t, url, gpfhir.Config{}, 2*time.Second).Send(t.Context(), task(1))
-			if got := verdict(receipt, err); got != delivery.Retry || receipt.Status != 0 {
-				t.Errorf("Send() = %s by %d (%v)", got, receipt.Status, err)
+			answer, err := newReceiver(t, url, gpfhir.Config{}, 2*time.Second).Send(t.Context(), task(1))
+			if got := verdict(answer, err); got != delivery.Retry || answer.Status != 0 {
+				t.Errorf("Send() = %s by %d (%v)", got, answer.Status, err)
 			}
 		})
 	}
@@ -192,9 +192,9 @@ func TestRetryAfterIsHandedOn(t *testing.T) {
 	t.Parallel()
 	g := newGP(t)
 	g.answer = answer(429, "", "Retry-After", "120")
-	receipt, err := g.receiver(t, gpfhir.Config{}).Send(t.Context(), task(1))
-	if receipt.RetryAfter != 2*time.Minute || !fhir.Is(err, fhir.IssueThrottled) {
-		t.Errorf("Send() = %+v, %v", receipt, err)
+	answer, err := g.receiver(t, gpfhir.Config{}).Send(t.Context(), task(1))
+	if answer.RetryAfter != 2*time.Minute || !fhir.Is(err, fhir.IssueThrottled) {
+		t.Errorf("Send() = %+v, %v", answer, err)
 	}
 }
 
@@ -207,11 +207,11 @@ func TestVersionsFollowEachOther(t *testing.T) {
 	for seq := 1; seq <= 3; seq++ {
 		item := task(seq)
 		item.ETag = etag
-		receipt, err := r.Send(t.Context(), item)
+		answer, err := r.Send(t.Context(), item)
 		if err != nil {
 			t.Fatal(err)
 		}
-		etag = receipt.ETag
+		etag = answer.ETag
 		want = append(want, string(item.Body))
 	}
 	if diff := cmp.Diff(want, g.versions(task(1))); diff != "" {
@@ -258,8 +258,8 @@ func TestWhatGPSystemHoldsDecidesConflict(t *testing.T) {
 			g := newGP(t)
 			g.hold(c.held...)
 			c.item.ETag = c.etag
-			receipt, err := g.receiver(t, gpfhir.Config{}).Send(t.Context(), c.item)
-			if got := verdict(receipt, err); got != c.want {
+			answer, err := g.receiver(t, gpfhir.Config{}).Send(t.Context(), c.item)
+			if got := verdict(answer, err); got != c.want {
 				t.Errorf("Send() = %s (%v), want %s", got, err, c.want)
 			}
 			versions := g.versions(c.item)
@@ -269,8 +269,8 @@ func TestWhatGPSystemHoldsDecidesConflict(t *testing.T) {
 			if got := g.calls(); got != c.calls {
 				t.Errorf("calls: %s, want %s", got, c.calls)
 			}
-			if c.want != delivery.Parked && receipt.ETag != fmt.Sprintf(`W/"%d"`, c.versions) {
-				t.Errorf("ETag %q, want that of version %d", receipt.ETag, c.versions)
+			if c.want != delivery.Parked && answer.ETag != fmt.Sprintf(`W/"%d"`, c.versions) {
+				t.Errorf("ETag %q, want that of version %d", answer.ETag, c.versions)
 			}
 		})
 	}
@@ -297,8 +297,8 @@ func TestConflictThatCannotBeRead(t *testing.T) {
 			g := newGP(t)
 			g.hold(task(1))
 			g.reads = c.reads
-			receipt, err := g.receiver(t, gpfhir.Config{}).Send(t.Context(), task(1))
-			if got := verdict(receipt, err); got != c.want {
+			answer, err := g.receiver(t, gpfhir.Config{}).Send(t.Context(), task(1))
+			if got := verdict(answer, err); got != c.want {
 				t.Errorf("Send() = %s (%v), want %s", got, err, c.want)
 			}
 		})
@@ -310,8 +310,8 @@ func TestResourceThatKeepsChangingIsTriedAgain(t *testing.T) {
 	g := newGP(t)
 	g.hold(task(1))
 	g.answer = answer(409, "")
-	receipt, err := g.receiver(t, gpfhir.Config{}).Send(t.Context(), task(2))
-	if got := verdict(receipt, err); got != delivery.Retry || g.calls() != "PUT GET PUT" {
+	answer, err := g.receiver(t, gpfhir.Config{}).Send(t.Context(), task(2))
+	if got := verdict(answer, err); got != delivery.Retry || g.calls() != "PUT GET PUT" {
 		t.Errorf("Send() = %s (%v) after %s", got, err, g.calls())
 	}
 }
@@ -320,8 +320,8 @@ func TestSilentSuccessIsReadBack(t *testing.T) {
 	t.Parallel()
 	g := newGP(t)
 	g.quiet, g.bare = true, true
-	receipt, err := g.receiver(t, gpfhir.Config{}).Send(t.Context(), task(1))
-	if got := verdict(receipt, err); got != delivery.Acknowledged || g.calls() != "PUT GET" {
+	answer, err := g.receiver(t, gpfhir.Config{}).Send(t.Context(), task(1))
+	if got := verdict(answer, err); got != delivery.Acknowledged || g.calls() != "PUT GET" {
 		t.Errorf("Send() = %s (%v) after %s", got, err, g.calls())
 	}
 }
@@ -335,9 +335,9 @@ func TestVersionIdStandsForETag(t *testing.T) {
 	} {
 		g := newGP(t)
 		g.answer = answer(200, body)
-		receipt, err := g.receiver(t, gpfhir.Config{}).Send(t.Context(), task(1))
-		if err != nil || receipt.ETag != want {
-			t.Errorf("Send() = %+v, %v; want ETag %q", receipt, err, want)
+		answer, err := g.receiver(t, gpfhir.Config{}).Send(t.Context(), task(1))
+		if err != nil || answer.ETag != want {
+			t.Errorf("Send() = %+v, %v; want ETag %q", answer, err, want)
 		}
 	}
 }
@@ -347,12 +347,12 @@ func TestTakenButAnswered500IsRecognised(t *testing.T) {
 	g := newGP(t)
 	g.answer = func(w http.ResponseWriter, _ *http.Request) { g.hold(task(1)); w.WriteHeader(500) }
 	r := g.receiver(t, gpfhir.Config{})
-	if receipt, err := r.Send(t.Context(), task(1)); verdict(receipt, err) != delivery.Retry {
+	if answer, err := r.Send(t.Context(), task(1)); verdict(answer, err) != delivery.Retry {
 		t.Errorf("first Send() = %v", err)
 	}
 	g.answer = nil
-	receipt, err := r.Send(t.Context(), task(1))
-	if verdict(receipt, err) != delivery.Acknowledged || len(g.versions(task(1))) != 1 {
+	answer, err := r.Send(t.Context(), task(1))
+	if verdict(answer, err) != delivery.Acknowledged || len(g.versions(task(1))) != 1 {
 		t.Errorf("second Send() = %v, %d versions", err, len(g.versions(task(1))))
 	}
 }
@@ -362,8 +362,8 @@ func TestGPSystemWithoutVersionsIsOverwritten(t *testing.T) {
 	g := newGP(t)
 	g.bare = true
 	g.hold(task(1))
-	receipt, err := g.receiver(t, gpfhir.Config{}).Send(t.Context(), task(2))
-	if got := verdict(receipt, err); got != delivery.Acknowledged || len(g.versions(task(1))) != 2 {
+	answer, err := g.receiver(t, gpfhir.Config{}).Send(t.Context(), task(2))
+	if got := verdict(answer, err); got != delivery.Acknowledged || len(g.versions(task(1))) != 2 {
 		t.Errorf("Send() = %s (%v), %d versions", got, err, len(g.versions(task(1))))
 	}
 }
@@ -425,15 +425,15 @@ func TestPostMakesOneResourcePerEvent(t *testing.T) {
 			g.quiet = quiet
 			r := g.receiver(t, gpfhir.Config{Mode: gpfhir.Post})
 			for _, item := range []delivery.Item{task(1), task(1), task(2), score(2, "final", 7, 0), task(1), score(2, "final", 7, 0)} {
-				if receipt, err := r.Send(t.Context(), item); verdict(receipt, err) != delivery.Acknowledged {
+				if answer, err := r.Send(t.Context(), item); verdict(answer, err) != delivery.Acknowledged {
 					t.Errorf("Send(%s of event %d) = %v", item.ResourceType, item.Seq, err)
 				}
 			}
 			if g.created != 3 {
 				t.Errorf("%d resources, want two Tasks and an Observation", g.created)
 			}
-			receipt, err := r.Send(t.Context(), score(3, "corrected", 6, 1))
-			if got := verdict(receipt, err); got != delivery.Parked || !fhir.Is(err, fhir.IssueConflict) {
+			answer, err := r.Send(t.Context(), score(3, "corrected", 6, 1))
+			if got := verdict(answer, err); got != delivery.Parked || !fhir.Is(err, fhir.IssueConflict) {
 				t.Errorf("a correction = %s (%v), want it parked", got, err)
 			}
 		})
@@ -457,8 +457,8 @@ func TestPostConflictIsReadBack(t *testing.T) {
 			g := newGP(t)
 			g.hold(c.held...)
 			g.answer = answer(c.status, "")
-			receipt, err := g.receiver(t, gpfhir.Config{Mode: gpfhir.Post}).Send(t.Context(), task(1))
-			if got := verdict(receipt, err); got != c.want {
+			answer, err := g.receiver(t, gpfhir.Config{Mode: gpfhir.Post}).Send(t.Context(), task(1))
+			if got := verdict(answer, err); got != c.want {
 				t.Errorf("Send() = %s (%v), want %s", got, err, c.want)
 			}
 		})
@@ -495,8 +495,8 @@ func TestRefusedTokenIsRenewedOnce(t *testing.T) {
 				answer(201, string(task(1).Body))(w, r)
 			}
 			var asked []string
-			receipt, err := g.receiver(t, gpfhir.Config{Token: tokens(&asked)}).Send(t.Context(), task(1))
-			if got := verdict(receipt, err); got != c.want {
+			answer, err := g.receiver(t, gpfhir.Config{Token: tokens(&asked)}).Send(t.Context(), task(1))
+			if got := verdict(answer, err); got != c.want {
 				t.Errorf("Send() = %s (%v), want %s", got, err, c.want)
 			}
 			if diff := cmp.Diff([]string{"", "token-1"}[:c.calls], asked); diff != "" {
@@ -509,10 +509,10 @@ func TestRefusedTokenIsRenewedOnce(t *testing.T) {
 func TestNoTokenIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	g := newGP(t)
-	receipt, err := g.receiver(t, gpfhir.Config{Token: func(context.Context, string) (string, error) {
+	answer, err := g.receiver(t, gpfhir.Config{Token: func(context.Context, string) (string, error) {
 		return "", errors.New("the issuer is down")
 	}}).Send(t.Context(), task(1))
-	if got := verdict(receipt, err); got != delivery.Retry || g.calls() != "" {
+	if got := verdict(answer, err); got != delivery.Retry || g.calls() != "" {
 		t.Errorf("Send() = %s (%v) after %q", got, err, g.calls())
 	}
 }
@@ -526,8 +526,8 @@ func TestRefusedCredentialsAreParkedInTheEnd(t *testing.T) {
 		for attempt, want := range map[int]delivery.Verdict{1: delivery.Retry, 2: delivery.Retry, 3: delivery.Parked, 9: delivery.Parked} {
 			item := task(1)
 			item.Attempt = attempt
-			receipt, err := r.Send(t.Context(), item)
-			if got := verdict(receipt, err); got != want {
+			answer, err := r.Send(t.Context(), item)
+			if got := verdict(answer, err); got != want {
 				t.Errorf("%d at attempt %d = %s (%v), want %s", status, attempt, got, err, want)
 			}
 			if want == delivery.Parked && !fhir.Is(err, code) {
@@ -565,8 +565,8 @@ func TestItemThatContradictsItsBodyIsNotSent(t *testing.T) {
 		g := newGP(t)
 		item := task(1)
 		spoil(&item)
-		receipt, err := g.receiver(t, gpfhir.Config{}).Send(t.Context(), item)
-		if got := verdict(receipt, err); got != delivery.Parked || g.calls() != "" {
+		answer, err := g.receiver(t, gpfhir.Config{}).Send(t.Context(), item)
+		if got := verdict(answer, err); got != delivery.Parked || g.calls() != "" {
 			t.Errorf("%s: Send() = %s (%v) after %q", name, got, err, g.calls())
 		}
 	}

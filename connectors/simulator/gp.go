@@ -11,9 +11,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"caselink.example/fhir"
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
+
+	"caselink.example/fhir"
 )
 
 // maxBody is the largest resource that a GP system takes.

@@ -6,8 +6,9 @@ import (
 	"sync"
 	"time"
 
-	"caselink.example/fhir"
 	"github.com/gin-gonic/gin"
+
+	"caselink.example/fhir"
 )
 
 // fault is how a GP system misbehaves; the zero value is good behaviour. Down hits

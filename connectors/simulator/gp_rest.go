@@ -11,8 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"caselink.example/fhir"
 	"github.com/gin-gonic/gin"
+
+	"caselink.example/fhir"
 )
 
 // update is PUT, which may create. https://hl7.org/fhir/R4/http.html#update

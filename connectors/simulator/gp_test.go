@@ -16,8 +16,9 @@ import (
 	"testing"
 	"time"
 
-	"caselink.example/connectors/simulator"
 	"github.com/google/go-cmp/cmp"
+
+	"caselink.example/connectors/simulator"
 )
 
 const (

@@ -15,10 +15,11 @@ import (
 	"testing"
 	"time"
 
-	"caselink.example/connectors/simulator"
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/google/go-cmp/cmp"
+
+	"caselink.example/connectors/simulator"
 )
 
 type object = map[string]any

@@ -187,12 +187,12 @@ func TestBadTokensAreRefused(t *testing.T) {
 		if _, err := w.verifier.Verify(t.Context(), good); err != nil {
 			t.Fatalf("before %s: a good token is refused: %v", a.recipe, err)
 		}
-		caller, err := w.verifier.Verify(t.Context(), a.token)
+		principal, err := w.verifier.Verify(t.Context(), a.token)
 		if !fhir.Is(err, a.want) {
 			t.Errorf("%s: %.60q: got %v, want %s", a.recipe, a.token, err, a.want)
 		}
-		if caller.Client != "" || caller.ODS != "" {
-			t.Errorf("%s: refused, but the caller is %+v", a.recipe, caller)
+		if principal.Client != "" || principal.ODS != "" {
+			t.Errorf("%s: refused, but the principal is %+v", a.recipe, principal)
 		}
 		if err != nil && len(a.token) > 8 && strings.Contains(err.Error(), a.token[:8]) {
 			t.Errorf("%s: the error repeats the token: %v", a.recipe, err)
@@ -249,9 +249,9 @@ func FuzzVerify(f *testing.F) {
 	f.Add(w.forge(f, nil, nil))
 	f.Add("eyJhbGciOiJub25lIn0.e30.")
 	f.Fuzz(func(t *testing.T, token string) {
-		caller, err := w.verifier.Verify(context.Background(), token)
-		if err == nil && caller.Client != "gp-a" {
-			t.Errorf("accepted for %+v", caller)
+		principal, err := w.verifier.Verify(context.Background(), token)
+		if err == nil && principal.Client != "gp-a" {
+			t.Errorf("accepted for %+v", principal)
 		}
 		if err != nil && len(fhir.ErrorsOf(err)) == 1 && fhir.Is(err, fhir.IssueException) {
 			t.Errorf("not a refusal: %v", err)

@@ -1,5 +1,5 @@
 // Package auth is the door for bearer tokens: from the text that a client sent to the
-// Caller that an issuer vouches for. It takes JWT access tokens of configured OIDC
+// Principal that an issuer vouches for. It takes JWT access tokens of configured OIDC
 // issuers and asks nothing of anyone else.
 //
 // https://www.rfc-editor.org/rfc/rfc9068 (JWT access tokens)
@@ -16,8 +16,9 @@ import (
 	"strings"
 	"time"
 
-	"caselink.example/fhir"
 	"github.com/coreos/go-oidc/v3/oidc"
+
+	"caselink.example/fhir"
 )
 
 const (
@@ -52,7 +53,7 @@ type Issuer struct {
 	URL        string        // the issuer identifier, exactly as iss has it
 	Audience   string        // must be in aud
 	Algorithms []string      // a subset of Algorithms; default all
-	Claims     ClaimNames    // where the issuer puts what Caller needs
+	Claims     ClaimNames    // where the issuer puts what Principal needs
 	MaxLife    time.Duration // from iat to exp; default one hour
 }
 
@@ -67,14 +68,14 @@ type ClaimNames struct {
 	Scope    string // default scope: separated by spaces, or a list
 }
 
-// Caller is who sent a request, as its token says.
-type Caller struct {
+// Principal is who a token speaks for, and how far it reaches.
+type Principal struct {
 	Client   string
 	User     string // "" for a system
 	UserName string
 	UserRole string
-	ODS      string   // code of the caller's organisation; "" when the token names none
-	Services []string // ids of the services whose cases the caller works
+	ODS      string   // code of the principal's organisation; "" when the token names none
+	Services []string // ids of the services whose cases the principal works
 	Scopes   Scopes
 	Expires  time.Time
 }

@@ -11,10 +11,10 @@ type digest = [sha256.Size]byte
 
 // verified is a token that was found good.
 type verified struct {
-	digest digest
-	caller Caller
-	issuer *issuer
-	keys   *[]key // that it was verified with: it is good while they are in force
+	digest    digest
+	principal Principal
+	issuer    *issuer
+	keys      *[]key // that it was verified with: it is good while they are in force
 }
 
 // cache remembers the verified tokens that were used last. It holds no refusals: what

@@ -16,9 +16,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"caselink.example/fhir"
 	"github.com/go-jose/go-jose/v4"
 	"golang.org/x/sync/singleflight"
+
+	"caselink.example/fhir"
 )
 
 const (

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/sha256"
@@ -10,12 +11,13 @@ import (
 	"strings"
 	"time"
 
-	"caselink.example/fhir"
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4/json" // refuses members that come twice, and takes names exactly
+
+	"caselink.example/fhir"
 )
 
-// Verifier turns bearer tokens into callers. It may be used by many goroutines.
+// Verifier turns bearer tokens into principals. It may be used by many goroutines.
 type Verifier struct {
 	issuers map[string]*issuer
 	cache   *cache
@@ -40,16 +42,16 @@ func New(config Config) *Verifier {
 		client = *config.HTTPClient
 	}
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	v := &Verifier{issuers: map[string]*issuer{}, cache: newCache(or(config.Cached, defaultCached)), now: config.Now}
+	v := &Verifier{issuers: map[string]*issuer{}, cache: newCache(cmp.Or(config.Cached, defaultCached)), now: config.Now}
 	for _, i := range config.Issuers {
-		i.MaxLife = or(i.MaxLife, defaultMaxLife)
+		i.MaxLife = cmp.Or(i.MaxLife, defaultMaxLife)
 		i.Claims = i.Claims.withDefaults()
 		if len(i.Algorithms) == 0 {
 			i.Algorithms = Algorithms
 		}
 		keySet := &keySet{
 			issuer: i.URL, client: &client, now: config.Now,
-			life: or(config.KeyLife, defaultKeyLife), grace: or(config.KeyGrace, defaultKeyGrace),
+			life: cmp.Or(config.KeyLife, defaultKeyLife), grace: cmp.Or(config.KeyGrace, defaultKeyGrace),
 		}
 		keySet.current.Store(&keys{})
 		v.issuers[i.URL] = &issuer{i, keySet}
@@ -57,19 +59,11 @@ func New(config Config) *Verifier {
 	return v
 }
 
-func or[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
-}
-
 func (n ClaimNames) withDefaults() ClaimNames {
 	return ClaimNames{
 		Client: n.Client, // "" means client_id, then azp
-		User:   or(n.User, "sub"), UserName: or(n.UserName, "name"), UserRole: or(n.UserRole, "role"),
-		ODS: or(n.ODS, "ods"), Services: or(n.Services, "services"), Scope: or(n.Scope, "scope"),
+		User:   cmp.Or(n.User, "sub"), UserName: cmp.Or(n.UserName, "name"), UserRole: cmp.Or(n.UserRole, "role"),
+		ODS: cmp.Or(n.ODS, "ods"), Services: cmp.Or(n.Services, "services"), Scope: cmp.Or(n.Scope, "scope"),
 	}
 }
 
@@ -77,25 +71,25 @@ func (n ClaimNames) withDefaults() ClaimNames {
 // IssueLogin (no token), IssueExpired, IssueUnknown (issuer or key), IssueSecurity
 // (anything else about the token), IssueForbidden (it names its organisation in a way
 // that cannot be understood) and IssueTransient (the issuer's keys cannot be had: 503).
-func (v *Verifier) Verify(ctx context.Context, rawBearer string) (Caller, error) {
+func (v *Verifier) Verify(ctx context.Context, rawBearer string) (Principal, error) {
 	if rawBearer == "" {
-		return Caller{}, fhir.Errorf(fhir.IssueLogin, "an access token is needed")
+		return Principal{}, fhir.Errorf(fhir.IssueLogin, "an access token is needed")
 	}
 	if len(rawBearer) > maxToken {
-		return Caller{}, fhir.Errorf(fhir.IssueSecurity, "a token has at most %d bytes", maxToken)
+		return Principal{}, fhir.Errorf(fhir.IssueSecurity, "a token has at most %d bytes", maxToken)
 	}
 	d := sha256.Sum256([]byte(rawBearer))
-	if known := v.cache.get(d); known != nil && !v.now().After(known.caller.Expires.Add(leeway)) &&
+	if known := v.cache.get(d); known != nil && !v.now().After(known.principal.Expires.Add(leeway)) &&
 		known.keys == known.issuer.keys.inForce(ctx) {
-		return known.caller, nil
+		return known.principal, nil
 	}
 	fresh, err := v.verify(ctx, rawBearer)
 	if err != nil {
-		return Caller{}, err
+		return Principal{}, err
 	}
 	fresh.digest = d
 	v.cache.put(fresh)
-	return fresh.caller, nil
+	return fresh.principal, nil
 }
 
 // verify does the whole work: form, issuer, header, signature, claims; in this order,
@@ -124,11 +118,11 @@ func (v *Verifier) verify(ctx context.Context, raw string) (*verified, error) {
 	if _, err := door.Verify(ctx, raw); err != nil {
 		return nil, fhir.Errorf(fhir.IssueSecurity, "the token does not verify: get a new one")
 	}
-	caller, err := i.caller(claims, v.now())
+	principal, err := i.principal(claims, v.now())
 	if err != nil {
 		return nil, err
 	}
-	return &verified{caller: caller, issuer: i, keys: keys}, nil
+	return &verified{principal: principal, issuer: i, keys: keys}, nil
 }
 
 // header is what is read of a JOSE header. The last group are members that would let

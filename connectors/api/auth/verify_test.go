@@ -25,7 +25,7 @@ func TestTokensOfTheIssuerNameTheCaller(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	expires := w.Now().Add(time.Hour)
-	want := map[string]auth.Caller{
+	want := map[string]auth.Principal{
 		"gp-a": {Client: "gp-a", ODS: "A99001", Scopes: auth.Scopes{"system/ServiceRequest.cruds", "system/Task.rs"}, Expires: expires},
 		"app": {Client: "app", User: "user-7", UserName: "Sam Link", UserRole: "link worker", Services: []string{"s1", "s2"},
 			Scopes: auth.Scopes{"cases.read", "cases.write"}, Expires: expires},
@@ -55,7 +55,7 @@ func TestClaimNamesAreConfiguration(t *testing.T) {
 
 	got, err := auth.New(w.config).Verify(t.Context(), token)
 
-	want := auth.Caller{Client: "c", User: "u", UserName: "N", UserRole: "R", ODS: "A99003", Services: []string{"s9"},
+	want := auth.Principal{Client: "c", User: "u", UserName: "N", UserRole: "R", ODS: "A99003", Services: []string{"s9"},
 		Scopes: auth.Scopes{"a", "b", "c"}, Expires: w.Now().Add(10 * time.Minute)}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)

@@ -23,9 +23,9 @@ import (
 	"caselink.example/fhir"
 )
 
-// Verifier turns a bearer token into who is calling.
+// Verifier turns a bearer token into the Principal that it speaks for.
 type Verifier interface {
-	Verify(ctx context.Context, token string) (auth.Caller, error)
+	Verify(ctx context.Context, token string) (auth.Principal, error)
 }
 
 // Edge holds what the routes share.
@@ -109,7 +109,7 @@ func challenge(err error) string {
 	return `Bearer realm="caselink", error="invalid_token"`
 }
 
-const callerKey = "caller"
+const principalKey = "principal"
 
 // Authenticate refuses a request without a good token before its body is read. What
 // lies behind it is somebody's data, which no cache may keep.
@@ -117,9 +117,9 @@ func (e *Edge) Authenticate(c *gin.Context) {
 	c.Header("Cache-Control", "no-store")
 	token, err := auth.Bearer(c.Request.Header)
 	if err == nil {
-		var caller auth.Caller
-		if caller, err = e.Verifier.Verify(c.Request.Context(), token); err == nil {
-			c.Set(callerKey, caller)
+		var principal auth.Principal
+		if principal, err = e.Verifier.Verify(c.Request.Context(), token); err == nil {
+			c.Set(principalKey, principal)
 			return
 		}
 	}
@@ -127,21 +127,21 @@ func (e *Edge) Authenticate(c *gin.Context) {
 	renderError(c, err)
 }
 
-// Caller is who calls; only behind Authenticate.
-func Caller(c *gin.Context) auth.Caller { return c.MustGet(callerKey).(auth.Caller) }
+// Principal is who calls, as the token says; only behind Authenticate.
+func Principal(c *gin.Context) auth.Principal { return c.MustGet(principalKey).(auth.Principal) }
 
 const (
 	headerRequestID     = "X-Request-Id"
 	headerCorrelationID = "X-Correlation-Id"
 )
 
-// Scope is the caller as the floors below know it, in a role.
+// Scope is the principal as the floors below know it, in a role.
 func Scope(c *gin.Context, role fhir.Role) fhir.Scope {
-	caller := Caller(c)
+	who := Principal(c)
 	return fhir.Scope{
-		Role: role, Holder: caller.ODS, Services: caller.Services,
+		Role: role, Holder: who.ODS, Services: who.Services,
 		Caller: fhir.Caller{
-			Client: caller.Client, User: caller.User, UserName: caller.UserName, UserRole: caller.UserRole, Organisation: caller.ODS,
+			Client: who.Client, User: who.User, UserName: who.UserName, UserRole: who.UserRole, Organisation: who.ODS,
 			RequestID: c.Writer.Header().Get(headerRequestID), CorrelationID: c.GetHeader(headerCorrelationID),
 		},
 	}
@@ -207,8 +207,8 @@ func (e *Edge) logRequest(c *gin.Context, method, route string, status int, took
 	if id := c.GetHeader(headerCorrelationID); id != "" && plainID(id) {
 		attrs = append(attrs, slog.String("correlation", id))
 	}
-	if caller, ok := c.Get(callerKey); ok {
-		attrs = append(attrs, slog.String("client", caller.(auth.Caller).Client))
+	if who, ok := c.Get(principalKey); ok {
+		attrs = append(attrs, slog.String("client", who.(auth.Principal).Client))
 	}
 	if err := c.Errors.Last(); err != nil {
 		attrs = append(attrs, slog.String("issue", string(fhir.ErrorsOf(err.Err)[0].Code)))

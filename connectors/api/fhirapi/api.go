@@ -88,7 +88,7 @@ func (a *API) Mount(engine *gin.Engine) {
 // reach so far learns nothing of what is there.
 func (a *API) allowing(r route) edge.Handler {
 	return func(c *gin.Context) error {
-		caller := edge.Caller(c)
+		caller := edge.Principal(c)
 		if caller.ODS == "" {
 			return fhir.Errorf(fhir.IssueForbidden, "the token names no practice: this API is for GP systems, link workers' apps use /api/v1")
 		}

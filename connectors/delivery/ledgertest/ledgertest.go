@@ -116,7 +116,7 @@ func (f *fixture) settle(s ...delivery.Settlement) {
 }
 
 func acknowledged(item delivery.Item, etag string) delivery.Settlement {
-	return delivery.Settlement{Item: item, Verdict: delivery.Acknowledged, Receipt: delivery.Receipt{Status: 200, ETag: etag}}
+	return delivery.Settlement{Item: item, Verdict: delivery.Acknowledged, Answer: delivery.Answer{Status: 200, ETag: etag}}
 }
 
 // Lane returns the lane of a made-up referral.
@@ -338,7 +338,7 @@ func testETagFollowsResource(t *testing.T, f *fixture) {
 		if item.ETag != step.want {
 			t.Errorf("item %d: ETag %q, want %q", i+1, item.ETag, step.want)
 		}
-		f.settle(delivery.Settlement{Item: item, Verdict: step.verdict, Receipt: delivery.Receipt{ETag: step.given}})
+		f.settle(delivery.Settlement{Item: item, Verdict: step.verdict, Answer: delivery.Answer{ETag: step.given}})
 	}
 	f.owe(t, Items(Lane("A99001", "gp-b", 1), 1)...)
 	if item := f.claimOne(); item.ETag != "" {
@@ -348,7 +348,7 @@ func testETagFollowsResource(t *testing.T, f *fixture) {
 
 func testSupersededKeepsETag(t *testing.T, f *fixture) {
 	f.owe(t, Items(Lane("A99001", "gp-a", 1), 2)...)
-	f.settle(delivery.Settlement{Item: f.claimOne(), Verdict: delivery.Superseded, Receipt: delivery.Receipt{Status: 412, ETag: `W/"9"`}})
+	f.settle(delivery.Settlement{Item: f.claimOne(), Verdict: delivery.Superseded, Answer: delivery.Answer{Status: 412, ETag: `W/"9"`}})
 	if item := f.claimOne(); item.ETag != `W/"9"` {
 		t.Errorf("ETag %q, want that of the version which the destination holds", item.ETag)
 	}
@@ -461,15 +461,15 @@ type recorder struct {
 	all         chan struct{}
 }
 
-func (r *recorder) Send(_ context.Context, item delivery.Item) (delivery.Receipt, error) {
+func (r *recorder) Send(_ context.Context, item delivery.Item) (delivery.Answer, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.tries++; r.tries%3 == 0 {
-		return delivery.Receipt{Status: 503}, fhir.Errorf(fhir.IssueTransient, "not now")
+		return delivery.Answer{Status: 503}, fhir.Errorf(fhir.IssueTransient, "not now")
 	}
 	r.seen[item.Lane] = append(r.seen[item.Lane], item.Seq)
 	if r.took++; r.took == r.want {
 		close(r.all)
 	}
-	return delivery.Receipt{Status: 200, ETag: fmt.Sprintf(`W/"%d"`, item.Seq)}, nil
+	return delivery.Answer{Status: 200, ETag: fmt.Sprintf(`W/"%d"`, item.Seq)}, nil
 }

@@ -172,7 +172,7 @@ func (l *Ledger) Settle(ctx context.Context, settlements []delivery.Settlement) 
 		holders, referrals, destinations = append(holders, s.Item.Holder), append(referrals, key16(s.Item.Referral)), append(destinations, s.Item.Destination)
 		ns, fences = append(ns, s.Item.N), append(fences, s.Item.Fence)
 		verdicts, reasons = append(verdicts, string(s.Verdict)), append(reasons, s.Reason)
-		statuses, etags, nexts = append(statuses, int32(s.Receipt.Status)), append(etags, s.Receipt.ETag), append(nexts, next)
+		statuses, etags, nexts = append(statuses, int32(s.Answer.Status)), append(etags, s.Answer.ETag), append(nexts, next)
 	}
 	b := store.NewBatch(courier).Relaxed() // a lost settlement is an attempt more, which changes nothing
 	b.Queue(settle, holders, referrals, destinations, ns, fences, verdicts, reasons, statuses, etags, nexts, now)

@@ -46,7 +46,7 @@ func (d desk) settle(destination string, v delivery.Verdict) (claimed int) {
 	}
 	var ends []delivery.Settlement
 	for _, it := range items {
-		ends = append(ends, delivery.Settlement{Item: it, Verdict: v, Receipt: delivery.Receipt{Status: 422}, Reason: "refused", RetryAt: d.Now()})
+		ends = append(ends, delivery.Settlement{Item: it, Verdict: v, Answer: delivery.Answer{Status: 422}, Reason: "refused", RetryAt: d.Now()})
 	}
 	if err := d.Settle(d.Context(), ends); err != nil {
 		d.Fatal(err)

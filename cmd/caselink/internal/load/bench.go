@@ -191,7 +191,7 @@ func (b *bench) bare(ctx context.Context, disk string, clients int) error {
 // change returns a maker of what one referral stores, each with ids of its own.
 func (b *bench) change(cfg config.Config) (func() workflow.Change, error) {
 	ods := b.world.Clients["gp-a"].ODS
-	r := simulator.NewReferral(b.rng, ods, "bare")
+	r := simulator.NewSample(b.rng, ods, "bare")
 	flow := &workflow.Flow{Directory: adapter.NewDirectory(cfg), Base: b.world.FHIRBase, Now: time.Now, NewID: adapter.NewID}
 	first, _, err := flow.Received(fhir.Scope{Role: fhir.RoleGP, Holder: ods}, workflow.Incoming{
 		Format: fhir.JSON, Original: workflow.Message{MediaType: string(fhir.JSON), Body: r.JSON},
@@ -261,7 +261,7 @@ func (b *bench) paced(ctx context.Context, interval time.Duration) error {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for end := time.Now().Add(b.duration); time.Now().Before(end); <-tick.C {
-		if err := h.send(ctx, simulator.NewReferral(b.rng, h.ods, uuid.NewString())); err != nil {
+		if err := h.send(ctx, simulator.NewSample(b.rng, h.ods, uuid.NewString())); err != nil {
 			return err
 		}
 	}

@@ -43,7 +43,7 @@ type acknowledged struct {
 }
 
 type acknowledgement struct {
-	referral simulator.Referral
+	referral simulator.Sample
 	location string
 	took     time.Duration
 }
@@ -66,7 +66,7 @@ func (h *hammer) Run(ctx context.Context, count int) error {
 			rng := rand.New(rand.NewPCG(h.seed, uint64(client)))
 			for ctx.Err() == nil && (count == 0 || next.Add(1) <= int64(count)) {
 				id, _ := uuid.NewRandomFromReader(randReader{rng}) // a generator never fails
-				if err := h.send(ctx, simulator.NewReferral(rng, h.ods, id.String())); err != nil {
+				if err := h.send(ctx, simulator.NewSample(rng, h.ods, id.String())); err != nil {
 					errs <- err
 					return
 				}
@@ -89,7 +89,7 @@ func (r randReader) Read(p []byte) (int, error) {
 
 // send posts one referral and repeats the identical request while its outcome is
 // unknown. Any final answer but 200 and 201 is an error.
-func (h *hammer) send(ctx context.Context, r simulator.Referral) error {
+func (h *hammer) send(ctx context.Context, r simulator.Sample) error {
 	requestID := uuid.NewString()
 	giveUp := time.Now().Add(h.patient)
 	for start := time.Now(); ; start = time.Now() {
@@ -113,7 +113,7 @@ func (h *hammer) send(ctx context.Context, r simulator.Referral) error {
 	}
 }
 
-func (h *hammer) post(ctx context.Context, r simulator.Referral, requestID string) (status int, location string, err error) {
+func (h *hammer) post(ctx context.Context, r simulator.Sample, requestID string) (status int, location string, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.base+"/ServiceRequest", bytes.NewReader(r.JSON))
 	if err != nil {
 		return 0, "", err

@@ -41,7 +41,7 @@ var demoAnswers = map[string]int{"life-satisfaction": 4, "worthwhile": 5, "happy
 // newExample is a referral of gp-a for a newcomer to send: a new one at each start.
 func newExample() []byte {
 	rng := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
-	return simulator.NewReferral(rng, practices[0].ODS, uuid.NewString()).JSON
+	return simulator.NewSample(rng, practices[0].ODS, uuid.NewString()).JSON
 }
 
 // Demo sends the demo referrals through the API and works two of them. What an
@@ -93,7 +93,7 @@ func sendDemoReferrals(ctx context.Context, w World) (ids []string, err error) {
 		ods := w.Clients[from.client].ODS
 		for n := range from.count {
 			rng := rand.New(rand.NewPCG(demoSeed, uint64(len(ids))))
-			r := simulator.NewReferral(rng, ods, fmt.Sprintf("demo-%s-%d", ods, n+1))
+			r := simulator.NewSample(rng, ods, fmt.Sprintf("demo-%s-%d", ods, n+1))
 			resp, err := gp.send(ctx, http.MethodPost, w.FHIRBase+"/ServiceRequest", "application/fhir+json", "", r.JSON)
 			if err != nil {
 				return nil, err

@@ -185,7 +185,7 @@ func (w *World) Send(req *http.Request) Answer {
 
 // Refer sends a new referral of the client's practice. It returns the referral and the
 // id of its ServiceRequest.
-func (w *World) Refer(client string) (simulator.Referral, string) {
+func (w *World) Refer(client string) (simulator.Sample, string) {
 	w.Helper()
 	r := NewReferral(ODS(client))
 	id, _ := w.Do(client, "POST", "/FHIR/R4/ServiceRequest", string(r.JSON)).Wants(http.StatusCreated).At("id").(string)
@@ -193,8 +193,8 @@ func (w *World) Refer(client string) (simulator.Referral, string) {
 }
 
 // NewReferral is a fictional referral of the practice that nobody sent before.
-func NewReferral(ods string) simulator.Referral {
-	return simulator.NewReferral(rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), ods, uuid.NewString())
+func NewReferral(ods string) simulator.Sample {
+	return simulator.NewSample(rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), ods, uuid.NewString())
 }
 
 // Answer is what came back.

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// Referral is a fictional referral as a GP system would send it: about 2.5 KB of UK
+// Sample is a fictional referral as a GP system would send it: about 2.5 KB of UK
 // Core-shaped ServiceRequest with its patient, its requester and their practice contained.
-type Referral struct {
+type Sample struct {
 	Identifier string // value of ServiceRequest.identifier, in the system SystemReferral
 	NHSNumber  string // of the 999 range, which belongs to nobody
 	JSON       []byte
@@ -30,13 +30,13 @@ var (
 	}
 )
 
-// NewReferral makes the referral of the given identifier. Equal arguments with
+// NewSample makes the referral of the given identifier. Equal arguments with
 // equally seeded random numbers give equal bytes.
-func NewReferral(rng *rand.Rand, practice, identifier string) Referral {
+func NewSample(rng *rand.Rand, practice, identifier string) Sample {
 	pick := func(of []string) string { return of[rng.IntN(len(of))] }
 	number, reason := NHSNumber(rng), reasons[rng.IntN(len(reasons))]
 	family, given := pick(families), pick(givens)
-	return Referral{Identifier: identifier, NHSNumber: number, JSON: []byte(strings.NewReplacer(
+	return Sample{Identifier: identifier, NHSNumber: number, JSON: []byte(strings.NewReplacer(
 		"{identifier}", identifier, "{nhs}", number, "{practice}", practice, "{family}", family, "{given}", given,
 		"{house}", fmt.Sprint(1+rng.IntN(98)), "{street}", pick(streets), "{postcode}", fmt.Sprintf("ZZ%d %dZZ", 1+rng.IntN(9), 1+rng.IntN(9)),
 		"{birth}", fmt.Sprintf("%d-%02d-%02d", 1930+rng.IntN(70), 1+rng.IntN(12), 1+rng.IntN(28)), "{phone}", fmt.Sprintf("07700 900%03d", rng.IntN(1000)),
