@@ -36,7 +36,8 @@ func answer(status int, body string, header ...string) http.HandlerFunc {
 }
 
 func outcome(severity, code string) string {
-	return fmt.Sprintf(`{"resourceType":"OperationOutcome","issue":[{"severity":%q,"code":%q,"diagnostics":%q,"details":{"text":%q}}]}`, severity, code, secret, secret)
+	return fmt.Sprintf(`{"resourceType":"OperationOutcome","issue":[{"severity":%q,"code":%q,"diagnostics":%q,"details":{"text":%q}}]}`,
+		severity, code, secret, secret)
 }
 
 // bomb is the text as gzip, and 4 MiB of blanks after it.
@@ -53,6 +54,8 @@ func TestAnswersOfGPSystem(t *testing.T) {
 	t.Parallel()
 	mine, next := string(task(2).Body), string(task(3).Body)
 	elsewhere := string(taskBody(cases.EventID("another-referral", 2)))
+	const noSeverity = `{"resourceType":"OperationOutcome","issue":[{"code":"processing"}]}`
+	otherType := strings.Replace(mine, `"Task"`, `"Observation"`, 1)
 	const etag = `W/"7"`
 	for name, c := range map[string]struct {
 		answer http.HandlerFunc
@@ -68,11 +71,11 @@ func TestAnswersOfGPSystem(t *testing.T) {
 		"200 with a later event":       {answer(200, next, "ETag", etag), delivery.Superseded, 200},
 		"200 with an error":            {answer(200, outcome("error", "processing"), "ETag", etag), delivery.Retry, 200},
 		"200 with a fatal error":       {answer(200, outcome("fatal", "exception"), "ETag", etag), delivery.Retry, 200},
-		"200 with no severity":         {answer(200, `{"resourceType":"OperationOutcome","issue":[{"code":"processing"}]}`, "ETag", etag), delivery.Retry, 200},
+		"200 with no severity":         {answer(200, noSeverity, "ETag", etag), delivery.Retry, 200},
 		"200 with an earlier event":    {answer(200, string(task(1).Body), "ETag", etag), delivery.Retry, 200},
 		"200 with another referral":    {answer(200, elsewhere, "ETag", etag), delivery.Retry, 200},
 		"201 with another id":          {answer(201, strings.ReplaceAll(mine, taskID, "other"), "ETag", etag), delivery.Retry, 201},
-		"201 with another type":        {answer(201, strings.Replace(mine, `"Task"`, `"Observation"`, 1), "ETag", etag), delivery.Retry, 201},
+		"201 with another type":        {answer(201, otherType, "ETag", etag), delivery.Retry, 201},
 		"200 without identifier":       {answer(200, `{"resourceType":"Task","id":"`+taskID+`"}`, "ETag", etag), delivery.Retry, 200},
 		"200 with a list":              {answer(200, "["+mine+"]", "ETag", etag), delivery.Retry, 200},
 		"200 with HTML":                {answer(200, "<html>"+secret, "ETag", etag, "Content-Type", "text/html"), delivery.Retry, 200},
@@ -180,7 +183,8 @@ func TestUnreachableGPSystemIsTriedAgain(t *testing.T) {
 func TestRefusalNamesStatusAndIssueCodes(t *testing.T) {
 	t.Parallel()
 	g := newGP(t)
-	g.answer = answer(422, `{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"required"},{"severity":"error","code":"value"},{"severity":"error","code":"value"}]}`)
+	g.answer = answer(422, `{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"required"},`+
+		`{"severity":"error","code":"value"},{"severity":"error","code":"value"}]}`)
 	_, err := g.receiver(t, gpfhir.Config{}).Send(t.Context(), task(1))
 	want := "business-rule at Task: the GP system answered 422 (required, value): settle it with the practice, then replay"
 	if err == nil || err.Error() != want {
@@ -228,6 +232,7 @@ func TestWhatGPSystemHoldsDecidesConflict(t *testing.T) {
 	stranger.Body = taskBody("7d444840-9dc0-11d1-b245-5ffdce74fad2")
 	blank := task(1)
 	blank.Body = []byte(`{"resourceType":"Task","id":"` + taskID + `","status":"draft"}`)
+	first, corrected, again := score(2, "final", 7, 0), score(3, "corrected", 6, 1), score(4, "corrected", 5, 2)
 	for name, c := range map[string]struct {
 		held     []delivery.Item
 		item     delivery.Item
@@ -246,12 +251,12 @@ func TestWhatGPSystemHoldsDecidesConflict(t *testing.T) {
 		"lost by the GP system":         {nil, task(2), `W/"1"`, delivery.Acknowledged, 1, "PUT GET PUT"},
 		"another's event":               {[]delivery.Item{stranger}, task(2), `W/"9"`, delivery.Parked, 1, "PUT GET"},
 		"no event":                      {[]delivery.Item{blank}, task(1), "", delivery.Parked, 1, "PUT GET"},
-		"the same score":                {[]delivery.Item{score(2, "final", 7, 0)}, score(2, "final", 7, 0), "", delivery.Acknowledged, 1, "PUT GET"},
-		"the same score, issued cut":    {[]delivery.Item{score(2, "final", 7, 1)}, score(2, "final", 7, 0), "", delivery.Acknowledged, 1, "PUT GET"},
-		"a score before its correction": {[]delivery.Item{score(2, "final", 7, 0)}, score(3, "corrected", 6, 1), "", delivery.Acknowledged, 2, "PUT GET PUT"},
-		"a second correction":           {[]delivery.Item{score(2, "final", 7, 0), score(3, "corrected", 6, 1)}, score(4, "corrected", 5, 2), `W/"1"`, delivery.Acknowledged, 3, "PUT GET PUT"},
-		"a late repeat of a score":      {[]delivery.Item{score(2, "final", 7, 0), score(3, "corrected", 6, 1)}, score(2, "final", 7, 0), "", delivery.Superseded, 2, "PUT GET"},
-		"a score that contradicts":      {[]delivery.Item{score(2, "final", 7, 0)}, score(2, "final", 8, 0), "", delivery.Parked, 1, "PUT GET"},
+		"the same score":                {[]delivery.Item{first}, first, "", delivery.Acknowledged, 1, "PUT GET"},
+		"the same score, issued cut":    {[]delivery.Item{score(2, "final", 7, 1)}, first, "", delivery.Acknowledged, 1, "PUT GET"},
+		"a score before its correction": {[]delivery.Item{first}, corrected, "", delivery.Acknowledged, 2, "PUT GET PUT"},
+		"a second correction":           {[]delivery.Item{first, corrected}, again, `W/"1"`, delivery.Acknowledged, 3, "PUT GET PUT"},
+		"a late repeat of a score":      {[]delivery.Item{first, corrected}, first, "", delivery.Superseded, 2, "PUT GET"},
+		"a score that contradicts":      {[]delivery.Item{first}, score(2, "final", 8, 0), "", delivery.Parked, 1, "PUT GET"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -384,7 +389,8 @@ func TestEveryAttemptIsTheSame(t *testing.T) {
 				}
 			}
 			for i := range g.seen {
-				if diff := cmp.Diff(g.seen[0].Header, g.seen[i].Header); diff != "" || g.bodies[i] != string(task(1).Body) || g.seen[i].URL.Path != g.seen[0].URL.Path {
+				diff := cmp.Diff(g.seen[0].Header, g.seen[i].Header)
+				if diff != "" || g.bodies[i] != string(task(1).Body) || g.seen[i].URL.Path != g.seen[0].URL.Path {
 					t.Errorf("attempt %d differs: %s", i+1, diff)
 				}
 			}
