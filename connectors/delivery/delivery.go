@@ -2,7 +2,8 @@
 // for days, until the destination has it or a person decides. Nothing is dropped.
 //
 // A lane is what one referral owes to one destination. Its items go out one
-// after the other; other lanes and other destinations go on meanwhile.
+// after the other; other lanes and other destinations go on meanwhile. The words
+// (lane, lease, fence, settle, park, withhold) are those of docs/words.md.
 //
 //	owed --claim--> sending --acknowledged, superseded, withheld--> closed, the next one is due
 //	  ^                |---released: was not sent-------------> owed
@@ -98,9 +99,9 @@ type Ledger interface {
 	// Superseded and Withheld close the item, and the lane's next is due at once;
 	// the ETag of the answer of the first two, even if it is empty, is the
 	// resource's at this destination from then on. Retry makes the item due
-	// at RetryAt, Released at once and without the attempt; Parked stops the lane.
-	// A settlement whose fence is not the lane's is ignored, as is one whose claim
-	// is settled already. One round trip.
+	// at RetryAt, Released at once and without the attempt; Parked stops the lane,
+	// for what is owed to it later too. A settlement whose fence is not the lane's is
+	// ignored, as is one whose claim is settled already. One round trip.
 	Settle(ctx context.Context, settlements []Settlement) error
 }
 

@@ -113,7 +113,7 @@ func outage(t *testing.T, c *chance) {
 	const lanes, each = 8, 6
 	m := newMemory(time.Now)
 	systems := map[string]*gpModel{}
-	receivers := map[string]delivery.Receiver{}
+	receivers := to{}
 	for _, id := range []string{"gp-a", "gp-b", "gp-c"} {
 		systems[id] = &gpModel{chance: c, seen: map[delivery.Lane][]string{}, has: map[string]bool{}}
 		receivers[id] = systems[id]
@@ -151,11 +151,13 @@ func outage(t *testing.T, c *chance) {
 }
 
 // lifetime runs two workers for about as long as is given.
-func lifetime(t *testing.T, l delivery.Ledger, to map[string]delivery.Receiver, d time.Duration, c *chance) {
+func lifetime(t *testing.T, l delivery.Ledger, receivers to, d time.Duration, c *chance) {
 	t.Helper()
 	var stops []func()
 	for range 2 {
-		w := newWorker(l, to, delivery.Config{Poll: time.Second, PollIdle: time.Minute, Drain: time.Duration(1+c.upTo(5)) * time.Second})
+		w := newWorker(l, receivers, delivery.Config{
+			Poll: time.Second, PollIdle: time.Minute, Drain: time.Duration(1+c.upTo(5)) * time.Second,
+		})
 		stops = append(stops, run(t, w))
 	}
 	for _, stop := range stops {

@@ -36,6 +36,7 @@ func Run(t *testing.T, open Open) {
 		"SettledOnce":              testSettledOnce,
 		"RetryWaits":               testRetryWaits,
 		"ParkedStopsItsLaneAlone":  testParkedStopsItsLaneAlone,
+		"NewItemLeavesLaneParked":  testNewItemLeavesLaneParked,
 		"ReleasedLeavesNoTrace":    testReleasedLeavesNoTrace,
 		"SlotsBoundDestinations":   testSlotsBoundDestinations,
 		"LongestOwedFirst":         testLongestOwedFirst,
@@ -247,7 +248,8 @@ func testRetryWaits(t *testing.T, f *fixture) {
 	f.pass(time.Millisecond)
 	again := f.claimOne()
 	if again.N != 1 || again.Attempt != 2 || !again.FirstAttempt.Equal(first.FirstAttempt) {
-		t.Errorf("claimed position %d, attempt %d, first at %v; want 1, 2, %v", again.N, again.Attempt, again.FirstAttempt, first.FirstAttempt)
+		t.Errorf("claimed position %d, attempt %d, first at %v; want 1, 2, %v",
+			again.N, again.Attempt, again.FirstAttempt, first.FirstAttempt)
 	}
 }
 
@@ -261,6 +263,16 @@ func testParkedStopsItsLaneAlone(t *testing.T, f *fixture) {
 	if got := f.claim(10, "gp-a", "gp-b"); len(got) != 2 {
 		t.Errorf("claimed %v, want the two other lanes", places(got))
 	}
+}
+
+func testNewItemLeavesLaneParked(t *testing.T, f *fixture) {
+	items := Items(Lane("A99001", "gp-a", 1), 2)
+	f.owe(t, items[0])
+	f.settle(delivery.Settlement{Item: f.claimOne(), Verdict: delivery.Parked, Reason: "invalid: 422"})
+	f.owe(t, items[1])
+	f.claimNone()
+	f.pass(1000 * time.Hour)
+	f.claimNone()
 }
 
 func testReleasedLeavesNoTrace(t *testing.T, f *fixture) {
@@ -422,8 +434,10 @@ func testWorker(t *testing.T, open Open) {
 	ctx, cancel := context.WithCancel(t.Context())
 	stopped := make(chan error)
 	for range 2 {
-		w := delivery.New(ledger, map[string]delivery.Receiver{"gp-a": r, "gp-b": r},
-			delivery.Config{BackoffMin: time.Millisecond, BackoffMax: time.Millisecond, ProbeMax: time.Millisecond, Poll: time.Millisecond, PollIdle: 5 * time.Millisecond})
+		w := delivery.New(ledger, map[string]delivery.Receiver{"gp-a": r, "gp-b": r}, delivery.Config{
+			BackoffMin: time.Millisecond, BackoffMax: time.Millisecond, ProbeMax: time.Millisecond,
+			Poll: time.Millisecond, PollIdle: 5 * time.Millisecond,
+		})
 		w.Log = slog.New(slog.DiscardHandler)
 		go func() { stopped <- w.Run(ctx) }()
 	}

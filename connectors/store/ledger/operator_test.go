@@ -152,6 +152,22 @@ func TestReplayedLaneGoesOnWhereItStood(t *testing.T) {
 	}
 }
 
+func TestNewItemLeavesLaneParked(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	c := storetest.Referral(t, d.DB, "Y99901", "svc-a")
+	d.settle("Y99901", delivery.Parked)
+
+	storetest.Accept(t, d.DB, c)
+
+	if n := d.settle("Y99901", delivery.Acknowledged); n != 0 {
+		t.Errorf("claimed %d items of a parked lane", n)
+	}
+	if diff := cmp.Diff([]string{"Y99901 1/2 parked", "Y99901 2/2 owed"}, d.states(ledger.Filter{})); diff != "" {
+		t.Errorf("open (-want +got):\n%s", diff)
+	}
+}
+
 func TestReplayedLaneIsDueAtOnce(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
