@@ -27,19 +27,23 @@ func Format(c *gin.Context) (fhir.Format, error) {
 	if wanted == "" {
 		wanted = strings.Join(c.Request.Header["Accept"], ",")
 	}
+
+	// What nearly every client sends needs no parser.
 	switch wanted {
 	case "", string(fhir.JSON), "*/*":
 		return fhir.JSON, nil
 	}
+
 	var best fhir.Format
 	most := 0.0
 	for part := range strings.SplitSeq(wanted, ",") {
-		if f, weight := offered(part); weight > most {
+		if f, weight := offered(part); weight > most { // equal weights: the client's own order
 			best, most = f, weight
 		}
 	}
 	if best == "" {
-		return "", fhir.Errorf(fhir.IssueNotAcceptable, "this server writes application/fhir+json and application/fhir+xml (FHIR 4.0): ask for one of them in Accept or _format")
+		return "", fhir.Errorf(fhir.IssueNotAcceptable, "this server writes application/fhir+json and application/fhir+xml (FHIR 4.0): "+
+			"ask for one of them in Accept or _format")
 	}
 	return best, nil
 }
