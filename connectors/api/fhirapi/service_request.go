@@ -17,12 +17,17 @@ func (a *API) createServiceRequest(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+
+	// The bytes as they came go along: they are kept, and what is understood of them
+	// stands beside them.
 	receipt, err := a.Flow.Receive(c.Request.Context(), edge.Scope(c, fhir.RoleGP), workflow.Incoming{
 		Original:    workflow.Message{MediaType: c.ContentType(), Body: raw},
 		Format:      format,
 		IfNoneExist: c.GetHeader("If-None-Exist"),
 		NamedByID:   edge.RequestIDGiven(c),
 	})
+
+	// A 409 leads to the referral that has the identifier, which its sender may read.
 	if taken, ok := errors.AsType[*workflow.TakenError](err); ok {
 		c.Header("Location", taken.Location)
 	}

@@ -99,7 +99,10 @@ func newEngine(cfg config.Config, release string, db *store.DB, wake func(), reg
 	flow := &workflow.Flow{Store: db, Directory: NewDirectory(cfg), Base: base, Now: time.Now, NewID: NewID, Wake: wake}
 	e := edge.New(auth.New(authConfig(cfg)), log, reg)
 	engine := e.Engine()
-	(&fhirapi.API{Flow: flow, Versions: db, Edge: e, Base: base, Release: release, Issuer: cfg.Issuers[0].URL, TokenURL: cfg.Issuers[0].TokenURL, Now: time.Now}).Mount(engine)
+	(&fhirapi.API{
+		Flow: flow, Resources: db, Practices: flow.Directory, Edge: e, Base: base, Release: release,
+		Issuer: cfg.Issuers[0].URL, TokenURL: cfg.Issuers[0].TokenURL, Now: time.Now,
+	}).Mount(engine)
 	(&caseapi.API{Flow: flow, Cases: db, Edge: e}).Mount(engine)
 	edge.MountHealth(engine, db.Ready)
 	edge.MountMetrics(engine, promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
