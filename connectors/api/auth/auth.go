@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	maxToken = 16 << 10         // bytes of a token
+	maxToken = 16 << 10         // bytes of a token; net/http itself would take a megabyte of headers
 	leeway   = 60 * time.Second // that the issuer's clock may differ from ours, either way
 
 	defaultMaxLife  = time.Hour
@@ -97,7 +97,8 @@ func (c Config) Check() error {
 		}
 		for _, algorithm := range issuer.Algorithms {
 			if !slices.Contains(Algorithms, algorithm) {
-				errs = append(errs, fmt.Errorf("issuer %q: algorithm %q is not one of %s", issuer.URL, algorithm, strings.Join(Algorithms, ", ")))
+				known := strings.Join(Algorithms, ", ")
+				errs = append(errs, fmt.Errorf("issuer %q: algorithm %q is not one of %s", issuer.URL, algorithm, known))
 			}
 		}
 	}
@@ -121,6 +122,7 @@ func secureURL(raw string) error {
 // Bearer gets the token from the header Authorization. It is IssueLogin when there is
 // none, or more than one. https://www.rfc-editor.org/rfc/rfc6750#section-2.1
 func Bearer(h http.Header) (string, error) {
+	// Of two headers a proxy may have judged the other one.
 	values := h.Values("Authorization")
 	if len(values) == 1 {
 		if scheme, token, ok := strings.Cut(values[0], " "); ok && strings.EqualFold(scheme, "Bearer") {

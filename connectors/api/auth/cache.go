@@ -52,6 +52,8 @@ func (c *cache) put(v *verified) {
 		return
 	}
 	c.items[v.digest] = c.order.PushFront(v)
+
+	// Bounded by the number used last and not by age, which Verify checks in any case.
 	if c.order.Len() > c.max {
 		oldest := c.order.Remove(c.order.Back()).(*verified)
 		delete(c.items, oldest.digest)

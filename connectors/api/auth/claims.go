@@ -65,6 +65,7 @@ func (i *issuer) client(c claims) string {
 
 // principal believes the claims of a token whose signature is verified, within their times.
 func (i *issuer) principal(c claims, now time.Time) (Principal, error) {
+	// A token for another service, which that service could send on, is good for nothing here.
 	audience, _ := c.list("aud")
 	if !slices.Contains(audience, i.Audience) {
 		return Principal{}, fhir.Errorf(fhir.IssueUnknown, "the token is for another audience: ask the issuer for one for this service")
@@ -78,6 +79,8 @@ func (i *issuer) principal(c claims, now time.Time) (Principal, error) {
 	if !hasSubject || client == "" {
 		return Principal{}, fhir.Errorf(fhir.IssueSecurity, "the token needs sub and the client that it was given to")
 	}
+
+	// A system's own token has the client for its subject too; any other subject is a person.
 	principal := Principal{Client: client, Expires: expires}
 	if user, _ := c.text(i.Claims.User); user != client && subject != client {
 		principal.User = user
@@ -100,6 +103,8 @@ func (i *issuer) authorise(principal *Principal, c claims) error {
 	if principal.Services, ok = c.list(i.Claims.Services); !ok && c.has(i.Claims.Services) {
 		return fhir.Errorf(fhir.IssueForbidden, "the services of the token must be a list of ids")
 	}
+
+	// Scopes that cannot be understood are none, for they only ever add.
 	scopes, _ := c.list(i.Claims.Scope)
 	for _, scope := range scopes {
 		principal.Scopes = append(principal.Scopes, ParseScopes(scope)...)

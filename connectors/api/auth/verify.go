@@ -39,8 +39,10 @@ func New(config Config) *Verifier {
 	}
 	client := http.Client{}
 	if config.HTTPClient != nil {
-		client = *config.HTTPClient
+		client = *config.HTTPClient // a copy: its owner's stays as it is
 	}
+
+	// The address of the keys is checked to be https; a redirect would lead past that.
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	v := &Verifier{issuers: map[string]*issuer{}, cache: newCache(cmp.Or(config.Cached, defaultCached)), now: config.Now}
 	for _, i := range config.Issuers {
@@ -53,7 +55,7 @@ func New(config Config) *Verifier {
 			issuer: i.URL, client: &client, now: config.Now,
 			life: cmp.Or(config.KeyLife, defaultKeyLife), grace: cmp.Or(config.KeyGrace, defaultKeyGrace),
 		}
-		keySet.current.Store(&keys{})
+		keySet.current.Store(&keys{}) // never nil, so nobody has to ask
 		v.issuers[i.URL] = &issuer{i, keySet}
 	}
 	return v
@@ -78,6 +80,9 @@ func (v *Verifier) Verify(ctx context.Context, rawBearer string) (Principal, err
 	if len(rawBearer) > maxToken {
 		return Principal{}, fhir.Errorf(fhir.IssueSecurity, "a token has at most %d bytes", maxToken)
 	}
+
+	// What was found good stays so until the token expires or the issuer's keys change: a
+	// key that is withdrawn takes its tokens with it, whatever is remembered.
 	d := sha256.Sum256([]byte(rawBearer))
 	if known := v.cache.get(d); known != nil && !v.now().After(known.principal.Expires.Add(leeway)) &&
 		known.keys == known.issuer.keys.inForce(ctx) {
@@ -99,6 +104,8 @@ func (v *Verifier) verify(ctx context.Context, raw string) (*verified, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	// iss is believed for nothing but to choose among the issuers that are configured.
 	name, _ := claims.text("iss")
 	i := v.issuers[name]
 	if i == nil {
@@ -111,7 +118,9 @@ func (v *Verifier) verify(ctx context.Context, raw string) (*verified, error) {
 	if err != nil {
 		return nil, err
 	}
-	// go-oidc verifies the signature and iss; aud and times are ours, with one leeway for all.
+
+	// go-oidc verifies the signature and iss, with one key and one algorithm that fit each
+	// other; aud and times are checked below, with one leeway for all.
 	door := oidc.NewVerifier(i.URL, &oidc.StaticKeySet{PublicKeys: []crypto.PublicKey{key.Key}}, &oidc.Config{
 		SupportedSigningAlgs: []string{header.Algorithm}, SkipClientIDCheck: true, SkipExpiryCheck: true,
 	})
@@ -141,7 +150,7 @@ type header struct {
 	X5C  json.RawMessage `json:"x5c"`
 }
 
-func (h header) bringsItsOwn() bool {
+func (h header) forbidden() bool {
 	return h.Crit != nil || h.B64 != nil || h.Zip != nil || h.JKU != nil || h.JWK != nil || h.X5U != nil || h.X5C != nil
 }
 
@@ -157,8 +166,12 @@ func open(raw string) (h header, c claims, err error) {
 	if strings.Count(raw, ".") != 2 {
 		return bad("not a signed JWT")
 	}
+
+	// Two spellings of one token would be two entries of the cache, and what one reader
+	// skips another may not: the decoder skips line breaks, and takes loose trailing bits
+	// unless it is strict.
 	parts := strings.Split(raw, ".")
-	if strings.ContainsAny(raw, "\r\n") || parts[2] == "" { // the decoder skips line breaks
+	if strings.ContainsAny(raw, "\r\n") || parts[2] == "" {
 		return bad("not a signed JWT")
 	}
 	head, errHead := strict.DecodeString(parts[0])
@@ -178,10 +191,11 @@ func open(raw string) (h header, c claims, err error) {
 // predate RFC 9068 say JWT, as ID tokens do: such a token must have what an access
 // token has, scope and client, and nothing that only an ID token has.
 func (i *issuer) checkHeader(h header, c claims) error {
+	// First of all, and from our list: the token must not choose how it is judged.
 	if !slices.Contains(i.Algorithms, h.Algorithm) {
 		return fhir.Errorf(fhir.IssueSecurity, "the token must be signed with %s", strings.Join(i.Algorithms, ", "))
 	}
-	if h.bringsItsOwn() {
+	if h.forbidden() {
 		return fhir.Errorf(fhir.IssueSecurity, "the header of the token may have alg, typ and kid only")
 	}
 	switch strings.TrimPrefix(strings.ToLower(h.Type), "application/") {

@@ -145,7 +145,8 @@ func TestIdentifiersOfTwoReferralsAre409(t *testing.T) {
 	identifier := func(r simulator.Sample) string {
 		return `{"system":"https://gp.example/Id/referral","value":"` + r.Identifier + `"}`
 	}
-	both := strings.Replace(string(one.JSON), `"identifier":[`+identifier(one)+`]`, `"identifier":[`+identifier(one)+`,`+identifier(two)+`]`, 1)
+	both := strings.Replace(string(one.JSON), `"identifier":[`+identifier(one)+`]`,
+		`"identifier":[`+identifier(one)+`,`+identifier(two)+`]`, 1)
 
 	a := w.Do("gp-a", "POST", requests, both).Wants(http.StatusConflict)
 

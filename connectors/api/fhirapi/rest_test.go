@@ -63,13 +63,22 @@ func TestRefusalsBeforeTheBody(t *testing.T) {
 		"no such path":         {"gp-a", "GET", "/FHIR/R4/Basic", nil, "404 REC_NOT_FOUND", "metadata"},
 		"no such method":       {"gp-a", "DELETE", requests, nil, "405 REC_METHOD_NOT_ALLOWED", "it takes POST"},
 		"HTML wanted":          {"gp-a", "POST", requests, []string{"Accept", "text/html"}, notAcceptable, "application/fhir+json"},
-		"STU3 wanted":          {"gp-a", "POST", requests, []string{"Accept", "application/fhir+json;fhirVersion=3.0"}, notAcceptable, "FHIR 4.0"},
-		"a form":               {"gp-a", "POST", requests, typed("application/x-www-form-urlencoded"), unsupported, "application/fhir+json"},
-		"R5 sent":              {"gp-a", "POST", requests, typed("application/fhir+json; fhirVersion=5.0"), unsupported, "FHIR 4.0"},
-		"Latin 1":              {"gp-a", "POST", requests, typed("application/fhir+json; charset=iso-8859-1"), unsupported, "UTF-8"},
-		"a compressed body":    {"gp-a", "POST", requests, []string{"Content-Encoding", "gzip"}, unsupported, "compressed"},
-		"an id with spaces":    {"gp-a", "POST", requests, []string{"X-Request-Id", "a b"}, "400 REC_BAD_REQUEST", "X-Request-Id"},
-		"an endless id":        {"gp-a", "POST", requests, []string{"X-Correlation-Id", endlessID}, "400 REC_BAD_REQUEST", "X-Correlation-Id"},
+		"STU3 wanted": {
+			"gp-a", "POST", requests, []string{"Accept", "application/fhir+json;fhirVersion=3.0"},
+			notAcceptable, "FHIR 4.0",
+		},
+		"a form": {
+			"gp-a", "POST", requests, typed("application/x-www-form-urlencoded"),
+			unsupported, "application/fhir+json",
+		},
+		"R5 sent":           {"gp-a", "POST", requests, typed("application/fhir+json; fhirVersion=5.0"), unsupported, "FHIR 4.0"},
+		"Latin 1":           {"gp-a", "POST", requests, typed("application/fhir+json; charset=iso-8859-1"), unsupported, "UTF-8"},
+		"a compressed body": {"gp-a", "POST", requests, []string{"Content-Encoding", "gzip"}, unsupported, "compressed"},
+		"an id with spaces": {"gp-a", "POST", requests, []string{"X-Request-Id", "a b"}, "400 REC_BAD_REQUEST", "X-Request-Id"},
+		"an endless id": {
+			"gp-a", "POST", requests, []string{"X-Correlation-Id", endlessID},
+			"400 REC_BAD_REQUEST", "X-Correlation-Id",
+		},
 	} {
 		a := w.Do(c.client, c.method, c.path, body, c.headers...)
 
