@@ -87,8 +87,10 @@ func whenSafe(ctx context.Context, db *store.DB, log *slog.Logger) error {
 			return err
 		}
 		log.Warn("waiting for the database", slog.String("error", err.Error()))
-		if !store.Pause(ctx, 500*time.Millisecond) {
+		select {
+		case <-ctx.Done():
 			return ctx.Err()
+		case <-time.After(500 * time.Millisecond):
 		}
 	}
 }

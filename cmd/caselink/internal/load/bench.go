@@ -22,7 +22,6 @@ import (
 	"caselink.example/cmd/caselink/internal/config"
 	"caselink.example/cmd/caselink/internal/world"
 	"caselink.example/connectors/simulator"
-	"caselink.example/connectors/store"
 	"caselink.example/connectors/store/measure"
 	"caselink.example/fhir"
 	"caselink.example/mapping/workflow"
@@ -95,7 +94,7 @@ func (b *bench) start(ctx context.Context) error {
 		if b.world, err = world.Read(filepath.Join(b.dir, "data")); err == nil {
 			break
 		}
-		if time.Since(started) > time.Minute || !store.Pause(ctx, 5*time.Millisecond) {
+		if time.Since(started) > time.Minute || !world.Pause(ctx, 5*time.Millisecond) {
 			b.stop()
 			return errors.New("caselink dev did not get ready: see caselink dev --help")
 		}
@@ -275,7 +274,7 @@ func (b *bench) settled(ctx context.Context) error {
 		if err != nil || n == 0 {
 			return err
 		}
-		if !store.Pause(ctx, 50*time.Millisecond) {
+		if !world.Pause(ctx, 50*time.Millisecond) {
 			return ctx.Err()
 		}
 	}

@@ -18,7 +18,6 @@ import (
 
 	"caselink.example/cmd/caselink/internal/world"
 	"caselink.example/connectors/simulator"
-	"caselink.example/connectors/store"
 )
 
 // A hammer sends fictional referrals from many clients at once and keeps a ledger of
@@ -107,7 +106,7 @@ func (h *hammer) send(ctx context.Context, r simulator.Sample) error {
 			return fmt.Errorf("referral %s had no answer for %s", r.Identifier, h.patient)
 		}
 		h.Unknown.Add(1)
-		if !store.Pause(ctx, 20*time.Millisecond) {
+		if !world.Pause(ctx, 20*time.Millisecond) {
 			return nil
 		}
 	}

@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"caselink.example/cmd/caselink/internal/config"
-	"caselink.example/connectors/store"
 	"caselink.example/connectors/store/cluster/child"
 )
 
@@ -131,7 +130,7 @@ func (p *part) supervise(ctx context.Context, out io.Writer) {
 
 // restart tries until the part is started, nil when ctx is done before.
 func (p *part) restart(ctx context.Context, out io.Writer) running {
-	for store.Pause(ctx, restartAfter) {
+	for Pause(ctx, restartAfter) {
 		next, err := p.again()
 		if err == nil {
 			fmt.Fprintf(out, "The %s ended and was started again as process %d.\n", p.name, next.PID())
@@ -188,7 +187,7 @@ func awaitOK(ctx context.Context, url string) error {
 			}
 			err = errors.New(url + " answers " + resp.Status)
 		}
-		if !store.Pause(ctx, 20*time.Millisecond) {
+		if !Pause(ctx, 20*time.Millisecond) {
 			if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.DeadlineExceeded) {
 				return cause
 			}
