@@ -85,9 +85,10 @@ func (s *Sealer) rounds(ctx context.Context, conn *pgxpool.Conn) error {
 //
 // It may be repeated: what has a position keeps it, and a round that is lost before its
 // commit leaves the head where it was.
-const sealEvents = `with head as (select position from caselink.heads where name = 'events' for update),
-	batch as (select id, (select position from head) + row_number() over (order by id) as position
-		from (select id from caselink.events where position is null order by id limit $1) unsealed),
+const sealEvents = `with batch as (
+		select unsealed.id, head.position + row_number() over (order by unsealed.id) as position
+		from (select id from caselink.events where position is null order by id limit $1) unsealed,
+			(select position from caselink.heads where name = 'events') head),
 	sealed as (update caselink.events e set position = batch.position from batch
 		where e.id = batch.id and e.position is null returning e.position)
 	-- The head moves by what was numbered, not by what was found.
@@ -101,6 +102,12 @@ func Seal(ctx context.Context, conn *pgx.Conn) (events, audit int, err error) {
 	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		b := &pgx.Batch{}
 		b.Queue(store.Scoped, "caselink_"+string(fhir.RoleSealer), "", "")
+
+		// The lock on a head is a statement of its own, before the one that looks for rows:
+		// a statement that waits for it has looked before it waited, and would count what
+		// another sealer has numbered since.
+		var head Head
+		b.Queue(selectHead, "events")
 		b.Queue(sealEvents, perRound).Query(func(rows pgx.Rows) error {
 			for rows.Next() {
 				if err := rows.Scan(&events); err != nil {
@@ -110,7 +117,6 @@ func Seal(ctx context.Context, conn *pgx.Conn) (events, audit int, err error) {
 			return rows.Err()
 		})
 		var records []Record
-		var head Head
 		b.Queue(selectHead, "audit").QueryRow(func(row pgx.Row) error { return row.Scan(&head.Position, &head.Hash) })
 		b.Queue(selectUnsealed, perRound).Query(func(rows pgx.Rows) (err error) {
 			records, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Record])
@@ -142,7 +148,7 @@ type Record struct {
 	RequestID, CorrelationID                 string
 }
 
-// The lock on the head is held until the commit, so that no two records follow the same one.
+// selectHead takes a head until the commit, so that no two sealers go on from the same one.
 const selectHead = `select position, hash from caselink.heads where name = $1 for update`
 
 // RecordColumns are the columns of a Record, in its order.
