@@ -63,8 +63,9 @@ func TestEventsGetPositionsWithoutGapsInTheOrderOfTheirReferral(t *testing.T) {
 	}
 	storetest.Accept(t, db, b)
 	seal(t, db)
-	if got := storetest.Query[int64](t, target, `select position from caselink.events order by position`); !cmp.Equal(got, []int64{1, 2, 3, 4}) {
-		t.Errorf("positions %v, want 1 to 4", got)
+	positions := storetest.Query[int64](t, target, `select position from caselink.events order by position`)
+	if !cmp.Equal(positions, []int64{1, 2, 3, 4}) {
+		t.Errorf("positions %v, want 1 to 4", positions)
 	}
 }
 
@@ -215,7 +216,8 @@ func TestSealerSeesNoPatientData(t *testing.T) {
 	t.Parallel()
 	db, _ := open(t)
 	for _, sql := range []string{
-		`select doc from caselink.cases`, `select content from caselink.versions`, `select body from caselink.originals`, `select reason_text from caselink.events`, `select value from caselink.identities`,
+		`select doc from caselink.cases`, `select content from caselink.versions`, `select body from caselink.originals`,
+		`select reason_text from caselink.events`, `select value from caselink.identities`,
 	} {
 		for _, role := range []fhir.Role{fhir.RoleSealer, fhir.RoleAuditor} {
 			b := store.NewBatch(fhir.Scope{Role: role})
