@@ -71,7 +71,7 @@ func New(cfg Config) *Client {
 				},
 			},
 			Logger:       nil, // the default logger prints URLs
-			RetryMax:     2, // for what mends itself within seconds; days are for connectors/delivery
+			RetryMax:     2,   // for what mends itself within seconds; days are for connectors/delivery
 			CheckRetry:   retry,
 			Backoff:      wait,
 			ErrorHandler: retryablehttp.PassthroughErrorHandler, // keeps the last answer

@@ -83,8 +83,8 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 
 // broken reports whether the connection failed in a way that a repeat may mend.
 func broken(err error) bool {
-	// In this order: a lookup or a handshake that failed for good is wrapped in the same
-	// net.OpError as a connection that broke.
+	// In this order: a lookup that failed for good and an address that is not allowed are
+	// wrapped in the same net.OpError as a connection that broke.
 	var dns *net.DNSError
 	switch {
 	case isTimeout(err), errors.Is(err, errNotAllowed), isCertificate(err):

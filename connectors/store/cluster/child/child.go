@@ -24,7 +24,7 @@ func Start(cmd *exec.Cmd, onDeath syscall.Signal) (*Process, error) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
 
-	// The kernel sends it even after a kill -9, when no code of ours runs any more.
+	// The kernel sends it even after a kill -9, when no code of this process runs any more.
 	cmd.SysProcAttr.Pdeathsig = onDeath
 	cmd.SysProcAttr.Setpgid = true
 	p := &Process{cmd: cmd, done: make(chan struct{})}
