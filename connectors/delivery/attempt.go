@@ -58,7 +58,7 @@ func (w *Worker) judge(item Item, answer Answer, err error, cfg Config) Settleme
 
 		// Without end: only an answer or a person closes an item. The destination's own
 		// wish counts where it is longer than the pause, never to shorten it.
-		s.RetryAt = w.Now().Add(max(w.pause(item.Attempt, cfg.BackoffMin, cfg.BackoffMax), asked(answer)))
+		s.RetryAt = w.Now().Add(max(w.pause(item.Attempt, cfg.BackoffMin, cfg.BackoffMax), retryAfter(answer)))
 	}
 	return s
 }
@@ -77,9 +77,9 @@ func reason(err error) string {
 	return string(e.Code) + ": " + e.Diagnostics
 }
 
-// asked is how long the destination asks to be left alone, 0 when it does not. The
+// retryAfter is how long the destination asks to be left alone, 0 when it does not. The
 // bounds are ours: a slip of theirs must not stop a lane for a year.
-func asked(r Answer) time.Duration {
+func retryAfter(r Answer) time.Duration {
 	if r.RetryAfter <= 0 {
 		return 0
 	}

@@ -27,13 +27,13 @@ type dispatch struct {
 // and up to Batch claimed ahead while it answers. When it fails probeAfter times
 // in a row it is down: one item at a time then, with growing pauses, until it answers.
 type destination struct {
-	id       string
-	receiver Receiver
-	queue    []claimed
-	sending  int
-	window   int       // items that may be claimed at once
-	failures int       // transient ones in a row
-	rest     time.Time // nothing is claimed before
+	id        string
+	receiver  Receiver
+	queue     []claimed
+	sending   int
+	window    int       // items that may be claimed at once
+	failures  int       // transient ones in a row
+	restUntil time.Time // nothing is claimed before
 }
 
 // claimed is an item that waits, and the end of its lease by our own clock.
@@ -66,7 +66,7 @@ func (d *dispatch) free() []Slots {
 
 func (to *destination) free(now time.Time) int {
 	switch {
-	case now.Before(to.rest):
+	case now.Before(to.restUntil):
 		return 0
 	case to.isDown(): // one item probes it; the others would only fail, each in its own time
 		return max(0, 1-to.sending-len(to.queue))
@@ -91,7 +91,7 @@ func (d *dispatch) start(items []Item, until time.Time) {
 		to := d.order[i]
 
 		// The destination may have asked to be left alone while the claim was under way.
-		if d.worker.Now().Before(to.rest) {
+		if d.worker.Now().Before(to.restUntil) {
 			d.release(claimed{item, until})
 			continue
 		}
@@ -170,7 +170,7 @@ func (d *dispatch) failed(to *destination, r Answer) {
 
 	// One failure is the lane's own affair: it waits, the other lanes go on. Only several
 	// in a row are the destination's.
-	pause := asked(r)
+	pause := retryAfter(r)
 	if to.isDown() {
 		pause = max(pause, d.worker.pause(to.failures-probeAfter+1, d.cfg.BackoffMin, d.cfg.ProbeMax))
 	}
@@ -178,7 +178,7 @@ func (d *dispatch) failed(to *destination, r Answer) {
 	// Nothing waits through a pause: its lease would run down, and another worker could
 	// not have it either.
 	if pause > 0 {
-		to.rest = d.worker.Now().Add(pause)
+		to.restUntil = d.worker.Now().Add(pause)
 		d.releaseAll(to)
 	}
 }

@@ -108,7 +108,7 @@ func (w *Worker) turn(ctx context.Context, d *dispatch) int {
 	// Settling comes first: it is what makes the next item of a lane due, for this very
 	// claim. Without it no claim is made, or what has been sent would pile up unsettled.
 	if err := w.settle(ctx, d); err != nil {
-		w.complain(ctx, "settle", err)
+		w.logFailure(ctx, "settle", err)
 		return 0
 	}
 
@@ -122,7 +122,7 @@ func (w *Worker) turn(ctx context.Context, d *dispatch) int {
 	until := w.Now().Add(d.cfg.Lease)
 	items, err := w.Ledger.Claim(ctx, slots, d.cfg.Lease)
 	if err != nil {
-		w.complain(ctx, "claim", err)
+		w.logFailure(ctx, "claim", err)
 		return 0
 	}
 	d.start(items, until)
@@ -141,8 +141,8 @@ func (w *Worker) settle(ctx context.Context, d *dispatch) error {
 	return nil
 }
 
-// complain logs a failure of the ledger; a stop in the middle of a turn is none.
-func (w *Worker) complain(ctx context.Context, step string, err error) {
+// logFailure logs a failure of the ledger; a stop in the middle of a turn is none.
+func (w *Worker) logFailure(ctx context.Context, step string, err error) {
 	if ctx.Err() == nil {
 		w.Log.LogAttrs(ctx, slog.LevelWarn, "delivery ledger", slog.String("step", step), slog.Any("error", err))
 	}
@@ -169,7 +169,7 @@ func (w *Worker) drain(d *dispatch, abort context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	if err := w.settle(ctx, d); err != nil {
-		w.complain(ctx, "settle", err)
+		w.logFailure(ctx, "settle", err)
 	}
 }
 

@@ -400,7 +400,10 @@ func TestGPSystemRefusesWhatItCannotFile(t *testing.T) {
 			"Observation without code", "/Observation/o1",
 			without(score, `"code":{"text":"life satisfaction"},`), 422, "Observation.code",
 		},
-		{"Observation without subject", "/Observation/o1", strings.Replace(score, `"subject"`, `"encounter"`, 1), 422, "Observation.subject"},
+		{
+			"Observation without subject", "/Observation/o1",
+			strings.Replace(score, `"subject"`, `"encounter"`, 1), 422, "Observation.subject",
+		},
 		{"too long", "/Task/t1", strings.Replace(good, "urn:case", strings.Repeat("x", 1<<20), 1), 413, "too-long"},
 	} {
 		a := g.send("PUT", test.path, test.body)

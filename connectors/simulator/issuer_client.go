@@ -94,14 +94,14 @@ func (i *Issuer) byAssertion(kind, assertion, clientID string) (Client, error) {
 	if !claims.Audience.Contains(i.TokenURL()) && !claims.Audience.Contains(i.config.URL) {
 		return bad("aud is " + i.TokenURL() + " or " + i.config.URL)
 	}
-	if why := i.spend(claims); why != "" {
+	if why := i.useOnce(claims); why != "" {
 		return bad(why)
 	}
 	return client, nil
 }
 
-// spend takes an assertion once, within its life, and says why not otherwise.
-func (i *Issuer) spend(claims jwt.Claims) (refusal string) {
+// useOnce takes an assertion once, within its life, and says why not otherwise.
+func (i *Issuer) useOnce(claims jwt.Claims) (refusal string) {
 	now := i.config.Now()
 	if claims.Expiry == nil || claims.ID == "" {
 		return "exp and jti are needed"

@@ -93,7 +93,7 @@ func (a *API) Mount(engine *gin.Engine) {
 	edge.Get(open, "/.well-known/smart-configuration", edge.Handle(a.smartConfiguration))
 	guarded := open.Group("", a.Edge.Authenticate)
 	for _, r := range a.routes() { // the CapabilityStatement is made of the same list
-		handler := edge.Handle(a.allowing(r))
+		handler := edge.Handle(a.authorised(r))
 		if r.method == http.MethodGet {
 			edge.Get(guarded, r.path, handler)
 		} else {
@@ -102,9 +102,9 @@ func (a *API) Mount(engine *gin.Engine) {
 	}
 }
 
-// allowing puts the scope's check before the handler: a caller whose token does not
+// authorised puts the scope's check before the handler: a caller whose token does not
 // reach so far learns nothing of what is there.
-func (a *API) allowing(r route) edge.Handler {
+func (a *API) authorised(r route) edge.Handler {
 	return func(c *gin.Context) error {
 		who := edge.Principal(c)
 		if who.ODS == "" {

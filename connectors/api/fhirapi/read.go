@@ -49,7 +49,7 @@ func (a *API) reading(scope fhir.Scope, resourceType, id string) workflow.Audit 
 // renderStored answers 304 to a client that has the version already.
 // https://hl7.org/fhir/R4/http.html#cread
 func renderStored(c *gin.Context, s fhir.Stored) error {
-	describe(c, s)
+	setVersionHeaders(c, s)
 	for match := range strings.SplitSeq(c.GetHeader("If-None-Match"), ",") {
 		if m := strings.TrimSpace(match); m == s.ETag() || m == "*" {
 			c.Status(http.StatusNotModified)
@@ -60,7 +60,7 @@ func renderStored(c *gin.Context, s fhir.Stored) error {
 	return edge.Render(c, http.StatusOK, s.JSON)
 }
 
-func describe(c *gin.Context, s fhir.Stored) {
+func setVersionHeaders(c *gin.Context, s fhir.Stored) {
 	c.Header("ETag", s.ETag())
 	c.Header("Last-Modified", s.LastUpdated.UTC().Format(http.TimeFormat))
 }

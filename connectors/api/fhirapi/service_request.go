@@ -46,7 +46,7 @@ func (a *API) renderReceipt(c *gin.Context, r workflow.Receipt) error {
 	}
 	s := r.Stored
 	c.Header("Location", a.Base+"/"+s.Type+"/"+s.ID+"/_history/"+strconv.Itoa(s.Version))
-	describe(c, s)
+	setVersionHeaders(c, s)
 	switch preference(c, "return") {
 	case "minimal":
 		c.Status(status)

@@ -35,7 +35,7 @@ func (l *Ledger) Run(ctx context.Context) error {
 		// taken back like a stranger's. 0 is nobody's.
 		id := 1 + rand.Int32N(1<<30)
 		_, _ = l.DB.Holding(ctx, claimers<<32|int64(id), func(ctx context.Context, conn *pgxpool.Conn) error {
-			l.live(ctx, conn, id)
+			l.claimAs(ctx, conn, id)
 			return nil
 		}) // a connection that is lost, or not to be had, is a new life
 		l.claimer.Store(0) // a claim without a lock behind it would be reaped at once
@@ -47,8 +47,8 @@ func (l *Ledger) Run(ctx context.Context) error {
 	return nil
 }
 
-// live claims in the name of id, and reaps, for as long as the lock's connection lives.
-func (l *Ledger) live(ctx context.Context, conn *pgxpool.Conn, id int32) {
+// claimAs lets Claim lease in the name of id, and reaps, for as long as the lock's connection lives.
+func (l *Ledger) claimAs(ctx context.Context, conn *pgxpool.Conn, id int32) {
 	l.claimer.Store(id)
 	for conn.Ping(ctx) == nil {
 		b := store.NewBatch(fhir.Scope{Role: fhir.RoleCourier})

@@ -73,7 +73,7 @@ func (l *Ledger) List(ctx context.Context, f Filter) ([]Entry, error) {
 		return nil, fhir.Errorf(fhir.IssueValue, "state must be one of %s", strings.Join(States, ", "))
 	}
 	entries := []Entry{}
-	b := operated(fhir.Caller{})
+	b := operatorBatch(fhir.Caller{})
 	b.Queue(selectEntries, states, f.Destination, nil, f.Limit).Query(func(rows pgx.Rows) (err error) {
 		entries, err = pgx.AppendRows(entries, rows, scanEntry)
 		return err
@@ -89,12 +89,12 @@ const selectAttempts = `select destination, n, at, verdict, status, reason from 
 func (l *Ledger) Show(ctx context.Context, referral string) (entries []Entry, tried []Tried, err error) {
 	id, err := uuid.Parse(referral)
 	if err != nil {
-		return nil, nil, nothing() // what is no id is the id of nothing
+		return nil, nil, notFound() // what is no id is the id of nothing
 	}
 
 	// One batch is one transaction, but each statement sees the moment at which it starts:
 	// an attempt may be listed whose item still shows as before.
-	b := operated(fhir.Caller{})
+	b := operatorBatch(fhir.Caller{})
 	b.Queue(selectEntries, States, "", id, 0).Query(func(rows pgx.Rows) (err error) {
 		entries, err = pgx.CollectRows(rows, scanEntry)
 		return err
@@ -107,7 +107,7 @@ func (l *Ledger) Show(ctx context.Context, referral string) (entries []Entry, tr
 		return nil, nil, err
 	}
 	if len(entries) == 0 {
-		return nil, nil, nothing()
+		return nil, nil, notFound()
 	}
 	return entries, tried, nil
 }
@@ -160,7 +160,7 @@ func (l *Ledger) operate(ctx context.Context, who fhir.Caller, sql, referral, de
 	if referral != "" {
 		parsed, err := uuid.Parse(referral)
 		if err != nil {
-			return 0, nothing()
+			return 0, notFound()
 		}
 		id = &parsed
 	}
@@ -169,7 +169,7 @@ func (l *Ledger) operate(ctx context.Context, who fhir.Caller, sql, referral, de
 	if strings.TrimSpace(who.UserName) == "" || id == nil && destination == "" {
 		return 0, fhir.Errorf(fhir.IssueRequired, "the name of the operator is needed, and a referral or a destination")
 	}
-	b := operated(who)
+	b := operatorBatch(who)
 	b.Queue(sql, l.Now(), id, destination, who.Client, who.UserName, who.RequestID).Exec(func(tag pgconn.CommandTag) error {
 		lanes = int(tag.RowsAffected())
 		return nil
@@ -178,17 +178,17 @@ func (l *Ledger) operate(ctx context.Context, who fhir.Caller, sql, referral, de
 		return 0, err
 	}
 	if lanes == 0 {
-		return 0, nothing()
+		return 0, notFound()
 	}
 	return lanes, nil
 }
 
-func nothing() error {
+func notFound() error {
 	return fhir.Errorf(fhir.IssueNotFound, "nothing in the ledger matches: caselink deliveries list shows what there is")
 }
 
-// operated is a batch of an operator, who may wait longer than a client.
-func operated(who fhir.Caller) *store.Batch {
+// operatorBatch is a batch of an operator, who may wait longer than a client.
+func operatorBatch(who fhir.Caller) *store.Batch {
 	b := store.NewBatch(fhir.Scope{Role: fhir.RoleAuditor, Caller: who})
 	b.Queue(`select set_config('statement_timeout', '1min', true)`)
 	return b
