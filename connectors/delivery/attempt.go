@@ -29,7 +29,7 @@ func (w *Worker) attempt(ctx context.Context, r Receiver, item Item, cfg Config)
 	return s
 }
 
-// send keeps a fault of ours from taking the process, and with it every other
+// send keeps a fault of this program from taking the process, and with it every other
 // delivery, down again and again: the item is parked. The log gets the stack and
 // not what the panic says, which may quote the item.
 func (w *Worker) send(ctx context.Context, r Receiver, item Item) (answer Answer, err error) {
@@ -56,8 +56,8 @@ func (w *Worker) judge(item Item, answer Answer, err error, cfg Config) Settleme
 	default:
 		s.Verdict, s.Reason = Retry, reason(err)
 
-		// Without end: only an answer or a person closes an item. The destination's own
-		// wish counts where it is longer than the pause, never to shorten it.
+		// Without end: only an answer, consent that ended, or a person closes an item. The
+		// destination's own wish counts where it is longer than the pause, never to shorten it.
 		s.RetryAt = w.Now().Add(max(w.pause(item.Attempt, cfg.BackoffMin, cfg.BackoffMax), retryAfter(answer)))
 	}
 	return s
@@ -78,7 +78,7 @@ func reason(err error) string {
 }
 
 // retryAfter is how long the destination asks to be left alone, 0 when it does not. The
-// bounds are ours: a slip of theirs must not stop a lane for a year.
+// bounds are the worker's: a slip of the destination must not stop a lane for a year.
 func retryAfter(r Answer) time.Duration {
 	if r.RetryAfter <= 0 {
 		return 0

@@ -86,7 +86,7 @@ func (d *dispatch) start(items []Item, until time.Time) {
 			return cmp.Compare(to.id, id)
 		})
 		if !ok {
-			continue // of no destination of ours: the lease runs out
+			continue // no destination of this worker: the lease runs out
 		}
 		to := d.order[i]
 

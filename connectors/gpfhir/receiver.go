@@ -1,5 +1,5 @@
 // Package gpfhir writes what is owed into a GP system that speaks FHIR R4: a
-// Task or an Observation, by PUT to an id of ours or by conditional POST.
+// Task or an Observation, by PUT to an id that Caselink chose or by conditional POST.
 //
 // Only a complete 200, 201 or 204 that is about the very event that was sent
 // counts. A version conflict is read back and compared by event, so that a late
@@ -24,7 +24,7 @@ type Mode string
 
 // The modes.
 const (
-	Put  Mode = "put"  // one resource with an id of ours and its versions
+	Put  Mode = "put"  // one resource under an id that Caselink chose, and its versions
 	Post Mode = "post" // a resource of its own for each event
 )
 

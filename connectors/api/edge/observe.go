@@ -75,7 +75,7 @@ func (e *Edge) logRequest(c *gin.Context, method, route string, status int, took
 	e.Log.LogAttrs(c.Request.Context(), level, "request", attrs...)
 }
 
-// causes is what went wrong inside. Only failures of ours reach it; their causes
+// causes is what went wrong inside. Only failures of Caselink reach it; their causes
 // come from doors that leave out what rows and payloads hold.
 func causes(err error) string {
 	if inner := errors.Unwrap(err); inner != nil {

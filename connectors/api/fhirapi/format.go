@@ -13,6 +13,7 @@ import (
 
 // body reads the body, at most limit bytes of it, and says what format it is in.
 func body(c *gin.Context, limit int64) ([]byte, fhir.Format, error) {
+	// The media type comes first: what could not be understood is not read.
 	format, err := contentFormat(c)
 	if err != nil {
 		return nil, "", err

@@ -49,7 +49,7 @@ func (a *API) reading(scope fhir.Scope, resourceType, id string) workflow.Audit 
 // renderStored answers 304 to a client that has the version already.
 // https://hl7.org/fhir/R4/http.html#cread
 func renderStored(c *gin.Context, s fhir.Stored) error {
-	setVersionHeaders(c, s)
+	setVersionHeaders(c, s) // of a 304 as well: https://www.rfc-editor.org/rfc/rfc9110#section-15.4.5
 	for match := range strings.SplitSeq(c.GetHeader("If-None-Match"), ",") {
 		if m := strings.TrimSpace(match); m == s.ETag() || m == "*" {
 			c.Status(http.StatusNotModified)

@@ -44,6 +44,9 @@ func (a *API) renderReceipt(c *gin.Context, r workflow.Receipt) error {
 	if r.Created {
 		status = http.StatusCreated
 	}
+
+	// The version is part of the Location, as of every create: the referral may have moved
+	// on by the time that somebody looks. The headers come with a minimal answer too.
 	s := r.Stored
 	c.Header("Location", a.Base+"/"+s.Type+"/"+s.ID+"/_history/"+strconv.Itoa(s.Version))
 	setVersionHeaders(c, s)
@@ -82,6 +85,8 @@ func (a *API) validate(resourceType string) edge.Handler {
 		if err != nil {
 			return err
 		}
+
+		// Faults are the result of the operation and not its failure: the answer is 200.
 		faults := workflow.Validate(raw, format, resourceType)
 		return edge.Render(c, http.StatusOK, fhir.Outcome(faults.OrNone()))
 	}
