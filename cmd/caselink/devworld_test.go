@@ -153,7 +153,7 @@ func (d *devTest) post(base, client string, body []byte) answer {
 }
 
 // refer sends a referral of the practice and returns the id of its ServiceRequest.
-func (d *devTest) refer(client string, r simulator.Referral) string {
+func (d *devTest) refer(client string, r simulator.Sample) string {
 	d.Helper()
 	a := d.post(d.FHIRBase, client, r.JSON)
 	if a.status != http.StatusCreated {

@@ -15,36 +15,39 @@ func (w *Worker) attempt(ctx context.Context, r Receiver, item Item, cfg Config)
 	begun := w.Now()
 	s := Settlement{Item: item, Verdict: Withheld, Reason: string(Withheld)}
 	switch {
+	// An earlier attempt may have arrived before the consent was taken back. Nothing more
+	// is sent, not even to find out; a person is told.
 	case item.Withhold && item.Attempt > 1:
 		s.Reason = ReasonUnknown
 	case !item.Withhold:
 		ctx, cancel := context.WithTimeout(ctx, cfg.AttemptTimeout)
 		defer cancel()
-		receipt, err := w.send(ctx, r, item)
-		s = w.judge(item, receipt, err, cfg)
+		answer, err := w.send(ctx, r, item)
+		s = w.judge(item, answer, err, cfg)
 	}
 	w.report(ctx, s, begun)
 	return s
 }
 
-// send keeps a fault of ours from taking the process, and with it every other
+// send keeps a fault of this program from taking the process, and with it every other
 // delivery, down again and again: the item is parked. The log gets the stack and
 // not what the panic says, which may quote the item.
-func (w *Worker) send(ctx context.Context, r Receiver, item Item) (receipt Receipt, err error) {
+func (w *Worker) send(ctx context.Context, r Receiver, item Item) (answer Answer, err error) {
 	defer func() {
 		if recover() != nil {
-			w.Log.LogAttrs(ctx, slog.LevelError, "delivery panicked", slog.String("event", item.EventID), slog.String("stack", string(debug.Stack())))
-			receipt, err = Receipt{}, fhir.Errorf(fhir.IssueNotSupported, "Caselink failed on this item: report it, then replay")
+			w.Log.LogAttrs(ctx, slog.LevelError, "delivery panicked",
+				slog.String("event", item.EventID), slog.String("stack", string(debug.Stack())))
+			answer, err = Answer{}, fhir.Errorf(fhir.IssueNotSupported, "Caselink failed on this item: report it, then replay")
 		}
 	}()
 	return r.Send(ctx, item)
 }
 
 // judge turns the end of an attempt into a verdict.
-func (w *Worker) judge(item Item, receipt Receipt, err error, cfg Config) Settlement {
-	s := Settlement{Item: item, Receipt: receipt}
+func (w *Worker) judge(item Item, answer Answer, err error, cfg Config) Settlement {
+	s := Settlement{Item: item, Answer: answer}
 	switch {
-	case err == nil && receipt.Superseded:
+	case err == nil && answer.Superseded:
 		s.Verdict = Superseded
 	case err == nil:
 		s.Verdict = Acknowledged
@@ -52,11 +55,17 @@ func (w *Worker) judge(item Item, receipt Receipt, err error, cfg Config) Settle
 		s.Verdict, s.Reason = Parked, reason(err)
 	default:
 		s.Verdict, s.Reason = Retry, reason(err)
-		s.RetryAt = w.Now().Add(max(w.pause(item.Attempt, cfg.BackoffMin, cfg.BackoffMax), asked(receipt)))
+
+		// Without end: only an answer, consent that ended, or a person closes an item. The
+		// destination's own wish counts where it is longer than the pause, never to shorten it.
+		s.RetryAt = w.Now().Add(max(w.pause(item.Attempt, cfg.BackoffMin, cfg.BackoffMax), retryAfter(answer)))
 	}
 	return s
 }
 
+// isFinal reports whether the same bytes would be refused again. 425 and 429 are about
+// the moment and not about the bytes; a 5xx, which an error that nobody classified
+// stands for too, leaves the outcome unknown.
 func isFinal(err error) bool {
 	status := fhir.Status(err)
 	return status >= 400 && status < 500 && status != http.StatusTooEarly && status != http.StatusTooManyRequests
@@ -68,8 +77,9 @@ func reason(err error) string {
 	return string(e.Code) + ": " + e.Diagnostics
 }
 
-// asked is how long the destination asks to be left alone, within bounds; 0 when it does not.
-func asked(r Receipt) time.Duration {
+// retryAfter is how long the destination asks to be left alone, 0 when it does not. The
+// bounds are the worker's: a slip of the destination must not stop a lane for a year.
+func retryAfter(r Answer) time.Duration {
 	if r.RetryAfter <= 0 {
 		return 0
 	}
@@ -77,10 +87,11 @@ func asked(r Receipt) time.Duration {
 }
 
 // pause is the time before try n (from 1) is repeated: a random part of a bound
-// that doubles from BackoffMin up to highest.
+// that doubles from lowest up to highest. At random, so that the lanes of a destination
+// that failed together do not come back together.
 func (w *Worker) pause(n int, lowest, highest time.Duration) time.Duration {
 	bound := highest
-	if n < 32 && lowest<<(n-1) > 0 {
+	if n < 32 && lowest<<(n-1) > 0 { // days of attempts would shift the bound past its sign
 		bound = min(highest, lowest<<(n-1))
 	}
 	return w.Jitter(bound)
@@ -90,7 +101,7 @@ func (w *Worker) pause(n int, lowest, highest time.Duration) time.Duration {
 func (w *Worker) report(ctx context.Context, s Settlement, begun time.Time) {
 	now := w.Now()
 	seen := Attempted{
-		Destination: s.Destination, Verdict: s.Verdict, Status: s.Receipt.Status,
+		Destination: s.Destination, Verdict: s.Verdict, Status: s.Answer.Status,
 		Took: now.Sub(begun), Age: now.Sub(s.OwedSince),
 	}
 	w.Observe(seen)

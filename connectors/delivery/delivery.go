@@ -2,7 +2,8 @@
 // for days, until the destination has it or a person decides. Nothing is dropped.
 //
 // A lane is what one referral owes to one destination. Its items go out one
-// after the other; other lanes and other destinations go on meanwhile.
+// after the other; other lanes and other destinations go on meanwhile. The words
+// (lane, lease, fence, settle, park, withhold) are those of docs/words.md.
 //
 //	owed --claim--> sending --acknowledged, superseded, withheld--> closed, the next one is due
 //	  ^                |---released: was not sent-------------> owed
@@ -55,8 +56,8 @@ const (
 	Released     Verdict = "released"     // not sent: as if it had not been claimed
 )
 
-// Receipt is what a destination answered, whether it took the item or not.
-type Receipt struct {
+// Answer is what a destination answered, whether it took the item or not.
+type Answer struct {
 	Status     int           // HTTP status of the answer that decided; 0 for none
 	ETag       string        // of the version that the destination holds now; "" for none
 	Superseded bool          // the destination already shows a later event
@@ -67,7 +68,7 @@ type Receipt struct {
 type Settlement struct {
 	Item
 	Verdict Verdict
-	Receipt Receipt
+	Answer  Answer
 	RetryAt time.Time // Retry: when the item is due again
 	Reason  string    // Retry, Parked, Withheld: why, without patient data
 }
@@ -96,11 +97,11 @@ type Ledger interface {
 
 	// Settle ends claims, all of them or (with an error) none. Acknowledged,
 	// Superseded and Withheld close the item, and the lane's next is due at once;
-	// the ETag of the receipt of the first two, even if it is empty, is the
+	// the ETag of the answer of the first two, even if it is empty, is the
 	// resource's at this destination from then on. Retry makes the item due
-	// at RetryAt, Released at once and without the attempt; Parked stops the lane.
-	// A settlement whose fence is not the lane's is ignored, as is one whose claim
-	// is settled already. One round trip.
+	// at RetryAt, Released at once and without the attempt; Parked stops the lane,
+	// for what is owed to it later too. A settlement whose fence is not the lane's is
+	// ignored, as is one whose claim is settled already. One round trip.
 	Settle(ctx context.Context, settlements []Settlement) error
 }
 
@@ -109,9 +110,9 @@ type Receiver interface {
 	// Send makes one attempt, and nil means that the destination has the item for
 	// certain. An error that stands for a 4xx status (fhir.Status), 425 and 429
 	// apart, says that no later attempt will fare better: the item is parked.
-	// After any other error it is tried again. The receipt counts in either case.
+	// After any other error it is tried again. The answer counts in either case.
 	// The same item may be sent any number of times without harm.
-	Send(ctx context.Context, item Item) (Receipt, error)
+	Send(ctx context.Context, item Item) (Answer, error)
 }
 
 // Attempted is one attempt as the metrics see it.

@@ -17,7 +17,7 @@ type dispatch struct {
 	order    []*destination  // by id
 	finished chan struct{}   // holds a token when there is something to settle
 
-	mu      sync.Mutex
+	mu      sync.Mutex // of what follows and of every destination's own fields
 	done    []Settlement
 	senders int           // goroutines that send
 	idle    chan struct{} // set by stop, closed when the last sender ends
@@ -27,13 +27,13 @@ type dispatch struct {
 // and up to Batch claimed ahead while it answers. When it fails probeAfter times
 // in a row it is down: one item at a time then, with growing pauses, until it answers.
 type destination struct {
-	id       string
-	receiver Receiver
-	queue    []claimed
-	sending  int
-	window   int       // items that may be claimed at once
-	failures int       // transient ones in a row
-	rest     time.Time // nothing is claimed before
+	id        string
+	receiver  Receiver
+	queue     []claimed
+	sending   int
+	window    int       // items that may be claimed at once
+	failures  int       // transient ones in a row
+	restUntil time.Time // nothing is claimed before
 }
 
 // claimed is an item that waits, and the end of its lease by our own clock.
@@ -66,9 +66,9 @@ func (d *dispatch) free() []Slots {
 
 func (to *destination) free(now time.Time) int {
 	switch {
-	case now.Before(to.rest):
+	case now.Before(to.restUntil):
 		return 0
-	case to.isDown():
+	case to.isDown(): // one item probes it; the others would only fail, each in its own time
 		return max(0, 1-to.sending-len(to.queue))
 	}
 	return max(0, to.window-to.sending-len(to.queue))
@@ -86,10 +86,12 @@ func (d *dispatch) start(items []Item, until time.Time) {
 			return cmp.Compare(to.id, id)
 		})
 		if !ok {
-			continue // of no destination of ours: the lease runs out
+			continue // no destination of this worker: the lease runs out
 		}
 		to := d.order[i]
-		if d.worker.Now().Before(to.rest) {
+
+		// The destination may have asked to be left alone while the claim was under way.
+		if d.worker.Now().Before(to.restUntil) {
 			d.release(claimed{item, until})
 			continue
 		}
@@ -113,11 +115,14 @@ func (d *dispatch) send(to *destination) {
 	}
 }
 
-// next takes the first item that waits, or ends the sender. An item whose lease
-// might run out during the attempt is released.
+// next takes the first item that waits, or ends the sender.
 func (d *dispatch) next(to *destination) (Item, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+
+	// A lease that runs out during the attempt would let another worker send the same
+	// item, or the one after it, at the same time: the fence keeps the ledger right and
+	// not the destination. What has waited too long for that is given back unsent.
 	latest := d.worker.Now().Add(d.cfg.AttemptTimeout)
 	for len(to.queue) > 0 {
 		first := to.queue[0]
@@ -127,6 +132,9 @@ func (d *dispatch) next(to *destination) (Item, bool) {
 		}
 		d.release(first)
 	}
+
+	// The sender is counted out under the lock under which start looks for a free one, so
+	// an item that is queued now finds a sender or starts its own.
 	to.sending--
 	d.senders--
 	if d.senders == 0 && d.idle != nil {
@@ -144,7 +152,10 @@ func (d *dispatch) finish(to *destination, s Settlement) {
 	switch s.Verdict {
 	case Withheld: // nothing was sent, so nothing is learned
 	case Retry:
-		d.failed(to, s.Receipt)
+		d.failed(to, s.Answer)
+
+	// A refusal is an answer as well: who parks an item is up. The window grows by one
+	// item for each, so that a destination that just came back is not given 64 at once.
 	default:
 		to.failures = 0
 		to.window = min(to.window+1, d.cfg.Batch)
@@ -153,15 +164,21 @@ func (d *dispatch) finish(to *destination, s Settlement) {
 
 // failed slows the destination down. When it is down or asks to be left alone,
 // what waits for it is released.
-func (d *dispatch) failed(to *destination, r Receipt) {
+func (d *dispatch) failed(to *destination, r Answer) {
 	to.failures++
 	to.window = d.cfg.PerDestination
-	pause := asked(r)
+
+	// One failure is the lane's own affair: it waits, the other lanes go on. Only several
+	// in a row are the destination's.
+	pause := retryAfter(r)
 	if to.isDown() {
 		pause = max(pause, d.worker.pause(to.failures-probeAfter+1, d.cfg.BackoffMin, d.cfg.ProbeMax))
 	}
+
+	// Nothing waits through a pause: its lease would run down, and another worker could
+	// not have it either.
 	if pause > 0 {
-		to.rest = d.worker.Now().Add(pause)
+		to.restUntil = d.worker.Now().Add(pause)
 		d.releaseAll(to)
 	}
 }
@@ -190,7 +207,7 @@ func (d *dispatch) take() []Settlement {
 func (d *dispatch) putBack(done []Settlement) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.done = append(done, d.done...)
+	d.done = append(done, d.done...) // in front, for what finished since came later
 }
 
 // stop releases everything that waits. The channel is closed when no attempt runs.

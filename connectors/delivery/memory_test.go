@@ -113,7 +113,7 @@ func (l *lane) settle(s delivery.Settlement, now time.Time) {
 		l.parked = true
 	default:
 		if s.Verdict != delivery.Withheld {
-			l.etags[s.ResourceType+"/"+s.ResourceID] = s.Receipt.ETag
+			l.etags[s.ResourceType+"/"+s.ResourceID] = s.Answer.ETag
 		}
 		l.closed = append(l.closed, s.Verdict)
 		l.owed = l.owed[1:]

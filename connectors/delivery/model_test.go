@@ -44,21 +44,21 @@ type gpModel struct {
 	has  map[string]bool
 }
 
-func (g *gpModel) Send(ctx context.Context, item delivery.Item) (delivery.Receipt, error) {
+func (g *gpModel) Send(ctx context.Context, item delivery.Item) (delivery.Answer, error) {
 	within(ctx, time.Duration(g.chance.upTo(200))*time.Millisecond)
 	switch {
 	case time.Now().Before(g.up) && g.chance.of(2): // a black hole
-		return delivery.Receipt{}, within(ctx, time.Hour)
+		return delivery.Answer{}, within(ctx, time.Hour)
 	case time.Now().Before(g.up), g.chance.of(5):
-		return delivery.Receipt{Status: 503}, fhir.Errorf(fhir.IssueTransient, "not now")
+		return delivery.Answer{Status: 503}, fhir.Errorf(fhir.IssueTransient, "not now")
 	case g.chance.of(20):
-		return delivery.Receipt{Status: 429, RetryAfter: time.Minute}, fhir.Errorf(fhir.IssueThrottled, "slow down")
+		return delivery.Answer{Status: 429, RetryAfter: time.Minute}, fhir.Errorf(fhir.IssueThrottled, "slow down")
 	}
 	g.take(item)
 	if g.chance.of(5) {
-		return delivery.Receipt{}, errors.New("the answer is lost")
+		return delivery.Answer{}, errors.New("the answer is lost")
 	}
-	return delivery.Receipt{Status: 200, ETag: fmt.Sprintf(`W/"%d"`, item.Seq)}, nil
+	return delivery.Answer{Status: 200, ETag: fmt.Sprintf(`W/"%d"`, item.Seq)}, nil
 }
 
 func (g *gpModel) take(item delivery.Item) {
@@ -113,7 +113,7 @@ func outage(t *testing.T, c *chance) {
 	const lanes, each = 8, 6
 	m := newMemory(time.Now)
 	systems := map[string]*gpModel{}
-	receivers := map[string]delivery.Receiver{}
+	receivers := to{}
 	for _, id := range []string{"gp-a", "gp-b", "gp-c"} {
 		systems[id] = &gpModel{chance: c, seen: map[delivery.Lane][]string{}, has: map[string]bool{}}
 		receivers[id] = systems[id]
@@ -151,11 +151,13 @@ func outage(t *testing.T, c *chance) {
 }
 
 // lifetime runs two workers for about as long as is given.
-func lifetime(t *testing.T, l delivery.Ledger, to map[string]delivery.Receiver, d time.Duration, c *chance) {
+func lifetime(t *testing.T, l delivery.Ledger, receivers to, d time.Duration, c *chance) {
 	t.Helper()
 	var stops []func()
 	for range 2 {
-		w := newWorker(l, to, delivery.Config{Poll: time.Second, PollIdle: time.Minute, Drain: time.Duration(1+c.upTo(5)) * time.Second})
+		w := newWorker(l, receivers, delivery.Config{
+			Poll: time.Second, PollIdle: time.Minute, Drain: time.Duration(1+c.upTo(5)) * time.Second,
+		})
 		stops = append(stops, run(t, w))
 	}
 	for _, stop := range stops {

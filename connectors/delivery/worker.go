@@ -28,6 +28,7 @@ const (
 )
 
 // probeAfter is how many transient failures in a row mean that a destination is down.
+// One or two happen to a system that is up, such as while it is restarted.
 const probeAfter = 3
 
 // Worker sends what the ledger owes. Its exported fields may be set until Run.
@@ -71,9 +72,15 @@ func nudge(c chan struct{}) {
 // nil. What could not be settled is due again when its lease has run out.
 func (w *Worker) Run(ctx context.Context) error {
 	cfg := w.Config.withDefaults()
+
+	// Attempts outlive ctx by Drain: one that is cut off in its middle leaves an outcome
+	// that nobody knows, and costs the destination a repeat.
 	sending, abort := context.WithCancel(context.WithoutCancel(ctx))
 	defer abort()
 	d := newDispatch(sending, w, cfg)
+
+	// Wake is a hint that may be lost, such as with the process that committed. The timer
+	// makes sure of what it misses, and of what is due again or was leased by the dead.
 	poll, timer := cfg.Poll, time.NewTimer(0)
 	for {
 		select {
@@ -98,18 +105,24 @@ func (w *Worker) Run(ctx context.Context) error {
 // many items it claimed. A ledger that does not answer costs nothing: settlements
 // wait for the next turn.
 func (w *Worker) turn(ctx context.Context, d *dispatch) int {
+	// Settling comes first: it is what makes the next item of a lane due, for this very
+	// claim. Without it no claim is made, or what has been sent would pile up unsettled.
 	if err := w.settle(ctx, d); err != nil {
-		w.complain(ctx, "settle", err)
+		w.logFailure(ctx, "settle", err)
 		return 0
 	}
+
 	slots := d.free()
 	if len(slots) == 0 {
 		return 0
 	}
+
+	// The end of the lease is reckoned from before the call: the ledger's own clock
+	// starts it later, so an item is never thought leased longer than it is.
 	until := w.Now().Add(d.cfg.Lease)
 	items, err := w.Ledger.Claim(ctx, slots, d.cfg.Lease)
 	if err != nil {
-		w.complain(ctx, "claim", err)
+		w.logFailure(ctx, "claim", err)
 		return 0
 	}
 	d.start(items, until)
@@ -122,21 +135,26 @@ func (w *Worker) settle(ctx context.Context, d *dispatch) error {
 		return nil
 	}
 	if err := w.Ledger.Settle(ctx, done); err != nil {
-		d.putBack(done)
+		d.putBack(done) // it may have been settled all the same: the fence ignores the repeat
 		return err
 	}
 	return nil
 }
 
-// complain logs a failure of the ledger; a stop in the middle of a turn is none.
-func (w *Worker) complain(ctx context.Context, step string, err error) {
+// logFailure logs a failure of the ledger; a stop in the middle of a turn is none.
+func (w *Worker) logFailure(ctx context.Context, step string, err error) {
 	if ctx.Err() == nil {
 		w.Log.LogAttrs(ctx, slog.LevelWarn, "delivery ledger", slog.String("step", step), slog.Any("error", err))
 	}
 }
 
+// drain ends in this order: what waits is released, what is being sent gets its time,
+// and what has finished is settled last, when there is nothing more to come.
 func (w *Worker) drain(d *dispatch, abort context.CancelFunc) {
 	idle := d.stop()
+
+	// An attempt that is aborted still ends by itself, as a retry, and is settled below:
+	// the next process need not wait for its lease.
 	timer := time.NewTimer(d.cfg.Drain)
 	defer timer.Stop()
 	select {
@@ -145,10 +163,13 @@ func (w *Worker) drain(d *dispatch, abort context.CancelFunc) {
 		abort()
 		<-idle
 	}
+
+	// Run's own ctx has ended, so the last settlement has a time of its own; should that
+	// not do, leases run out.
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	if err := w.settle(ctx, d); err != nil {
-		w.complain(ctx, "settle", err)
+		w.logFailure(ctx, "settle", err)
 	}
 }
 
@@ -158,7 +179,7 @@ func (c Config) withDefaults() Config {
 	c.Poll = or(c.Poll, 50*time.Millisecond)
 	c.PollIdle = max(or(c.PollIdle, 500*time.Millisecond), c.Poll)
 	c.AttemptTimeout = or(c.AttemptTimeout, 30*time.Second)
-	c.Lease = max(or(c.Lease, 2*time.Minute), 2*c.AttemptTimeout)
+	c.Lease = max(or(c.Lease, 2*time.Minute), 2*c.AttemptTimeout) // an item may wait for as long as it may be sent
 	c.BackoffMin = or(c.BackoffMin, time.Second)
 	c.BackoffMax = max(or(c.BackoffMax, 15*time.Minute), c.BackoffMin)
 	c.ProbeMax = max(or(c.ProbeMax, time.Minute), c.BackoffMin)

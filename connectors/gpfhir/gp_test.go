@@ -36,7 +36,8 @@ func task(seq int) delivery.Item {
 }
 
 func taskBody(event string) []byte {
-	return fmt.Appendf(nil, `{"resourceType":"Task","id":%q,"identifier":[{"system":%q,"value":"case-1"},{"system":%q,"value":%q}],"status":"accepted","intent":"order"}`,
+	return fmt.Appendf(nil, `{"resourceType":"Task","id":%q,"status":"accepted","intent":"order",`+
+		`"identifier":[{"system":%q,"value":"case-1"},{"system":%q,"value":%q}]}`,
 		taskID, fhir.SystemCase, fhir.SystemEvent, event)
 }
 
@@ -44,7 +45,8 @@ func taskBody(event string) []byte {
 func score(seq int, status string, value, minute int) delivery.Item {
 	item := task(seq)
 	item.ResourceType, item.ResourceID = "Observation", scoreID
-	item.Body = fmt.Appendf(nil, `{"resourceType":"Observation","id":%q,"identifier":[{"system":%q,"value":"o1/worthwhile"}],"status":%q,"issued":"2026-11-22T12:%02d:00.123Z","valueInteger":%d}`,
+	item.Body = fmt.Appendf(nil, `{"resourceType":"Observation","id":%q,"identifier":[{"system":%q,"value":"o1/worthwhile"}],`+
+		`"status":%q,"issued":"2026-11-22T12:%02d:00.123Z","valueInteger":%d}`,
 		scoreID, fhir.SystemOutcome, status, minute, value)
 	return item
 }
@@ -101,7 +103,8 @@ func (g *gp) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (g *gp) put(w http.ResponseWriter, r *http.Request, key string, body []byte) {
 	n := len(g.held[key])
-	if r.Header.Get("If-None-Match") == "*" && n > 0 || r.Header.Get("If-Match") != "" && r.Header.Get("If-Match") != fmt.Sprintf(`W/"%d"`, n) {
+	unless, match := r.Header.Get("If-None-Match"), r.Header.Get("If-Match")
+	if unless == "*" && n > 0 || match != "" && match != fmt.Sprintf(`W/"%d"`, n) {
 		w.WriteHeader(http.StatusPreconditionFailed)
 		return
 	}
@@ -212,9 +215,9 @@ func newReceiver(t *testing.T, url string, cfg gpfhir.Config, timeout time.Durat
 }
 
 // verdict is what delivery makes of an attempt: see delivery.Receiver.
-func verdict(receipt delivery.Receipt, err error) delivery.Verdict {
+func verdict(answer delivery.Answer, err error) delivery.Verdict {
 	switch status := fhir.Status(err); {
-	case err == nil && receipt.Superseded:
+	case err == nil && answer.Superseded:
 		return delivery.Superseded
 	case err == nil:
 		return delivery.Acknowledged

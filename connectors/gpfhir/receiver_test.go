@@ -36,7 +36,8 @@ func answer(status int, body string, header ...string) http.HandlerFunc {
 }
 
 func outcome(severity, code string) string {
-	return fmt.Sprintf(`{"resourceType":"OperationOutcome","issue":[{"severity":%q,"code":%q,"diagnostics":%q,"details":{"text":%q}}]}`, severity, code, secret, secret)
+	return fmt.Sprintf(`{"resourceType":"OperationOutcome","issue":[{"severity":%q,"code":%q,"diagnostics":%q,"details":{"text":%q}}]}`,
+		severity, code, secret, secret)
 }
 
 // bomb is the text as gzip, and 4 MiB of blanks after it.
@@ -53,6 +54,8 @@ func TestAnswersOfGPSystem(t *testing.T) {
 	t.Parallel()
 	mine, next := string(task(2).Body), string(task(3).Body)
 	elsewhere := string(taskBody(cases.EventID("another-referral", 2)))
+	const noSeverity = `{"resourceType":"OperationOutcome","issue":[{"code":"processing"}]}`
+	otherType := strings.Replace(mine, `"Task"`, `"Observation"`, 1)
 	const etag = `W/"7"`
 	for name, c := range map[string]struct {
 		answer http.HandlerFunc
@@ -68,11 +71,11 @@ func TestAnswersOfGPSystem(t *testing.T) {
 		"200 with a later event":       {answer(200, next, "ETag", etag), delivery.Superseded, 200},
 		"200 with an error":            {answer(200, outcome("error", "processing"), "ETag", etag), delivery.Retry, 200},
 		"200 with a fatal error":       {answer(200, outcome("fatal", "exception"), "ETag", etag), delivery.Retry, 200},
-		"200 with no severity":         {answer(200, `{"resourceType":"OperationOutcome","issue":[{"code":"processing"}]}`, "ETag", etag), delivery.Retry, 200},
+		"200 with no severity":         {answer(200, noSeverity, "ETag", etag), delivery.Retry, 200},
 		"200 with an earlier event":    {answer(200, string(task(1).Body), "ETag", etag), delivery.Retry, 200},
 		"200 with another referral":    {answer(200, elsewhere, "ETag", etag), delivery.Retry, 200},
 		"201 with another id":          {answer(201, strings.ReplaceAll(mine, taskID, "other"), "ETag", etag), delivery.Retry, 201},
-		"201 with another type":        {answer(201, strings.Replace(mine, `"Task"`, `"Observation"`, 1), "ETag", etag), delivery.Retry, 201},
+		"201 with another type":        {answer(201, otherType, "ETag", etag), delivery.Retry, 201},
 		"200 without identifier":       {answer(200, `{"resourceType":"Task","id":"`+taskID+`"}`, "ETag", etag), delivery.Retry, 200},
 		"200 with a list":              {answer(200, "["+mine+"]", "ETag", etag), delivery.Retry, 200},
 		"200 with HTML":                {answer(200, "<html>"+secret, "ETag", etag, "Content-Type", "text/html"), delivery.Retry, 200},
@@ -143,15 +146,15 @@ func TestAnswersOfGPSystem(t *testing.T) {
 			if strings.HasPrefix(name, "hangs") {
 				timeout = 2 * time.Second
 			}
-			receipt, err := newReceiver(t, g.URL, gpfhir.Config{}, timeout).Send(t.Context(), task(2))
-			if got := verdict(receipt, err); got != c.want || receipt.Status != c.status {
-				t.Errorf("Send() = %s by %d (%v), want %s by %d", got, receipt.Status, err, c.want, c.status)
+			answer, err := newReceiver(t, g.URL, gpfhir.Config{}, timeout).Send(t.Context(), task(2))
+			if got := verdict(answer, err); got != c.want || answer.Status != c.status {
+				t.Errorf("Send() = %s by %d (%v), want %s by %d", got, answer.Status, err, c.want, c.status)
 			}
 			if err != nil && (strings.Contains(err.Error(), "mith") || strings.Contains(err.Error(), g.URL)) {
 				t.Errorf("the error quotes what the GP system wrote, or its URL: %v", err)
 			}
-			if err == nil && receipt.ETag != etag {
-				t.Errorf("ETag %q", receipt.ETag)
+			if err == nil && answer.ETag != etag {
+				t.Errorf("ETag %q", answer.ETag)
 			}
 		})
 	}
@@ -169,9 +172,9 @@ func TestUnreachableGPSystemIsTriedAgain(t *testing.T) {
 	for name, url := range map[string]string{"refused": closed.URL, "no answer": "http://" + l.Addr().String()} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			receipt, err := newReceiver(t, url, gpfhir.Config{}, 2*time.Second).Send(t.Context(), task(1))
-			if got := verdict(receipt, err); got != delivery.Retry || receipt.Status != 0 {
-				t.Errorf("Send() = %s by %d (%v)", got, receipt.Status, err)
+			answer, err := newReceiver(t, url, gpfhir.Config{}, 2*time.Second).Send(t.Context(), task(1))
+			if got := verdict(answer, err); got != delivery.Retry || answer.Status != 0 {
+				t.Errorf("Send() = %s by %d (%v)", got, answer.Status, err)
 			}
 		})
 	}
@@ -180,7 +183,8 @@ func TestUnreachableGPSystemIsTriedAgain(t *testing.T) {
 func TestRefusalNamesStatusAndIssueCodes(t *testing.T) {
 	t.Parallel()
 	g := newGP(t)
-	g.answer = answer(422, `{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"required"},{"severity":"error","code":"value"},{"severity":"error","code":"value"}]}`)
+	g.answer = answer(422, `{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"required"},`+
+		`{"severity":"error","code":"value"},{"severity":"error","code":"value"}]}`)
 	_, err := g.receiver(t, gpfhir.Config{}).Send(t.Context(), task(1))
 	want := "business-rule at Task: the GP system answered 422 (required, value): settle it with the practice, then replay"
 	if err == nil || err.Error() != want {
@@ -192,9 +196,9 @@ func TestRetryAfterIsHandedOn(t *testing.T) {
 	t.Parallel()
 	g := newGP(t)
 	g.answer = answer(429, "", "Retry-After", "120")
-	receipt, err := g.receiver(t, gpfhir.Config{}).Send(t.Context(), task(1))
-	if receipt.RetryAfter != 2*time.Minute || !fhir.Is(err, fhir.IssueThrottled) {
-		t.Errorf("Send() = %+v, %v", receipt, err)
+	answer, err := g.receiver(t, gpfhir.Config{}).Send(t.Context(), task(1))
+	if answer.RetryAfter != 2*time.Minute || !fhir.Is(err, fhir.IssueThrottled) {
+		t.Errorf("Send() = %+v, %v", answer, err)
 	}
 }
 
@@ -207,11 +211,11 @@ func TestVersionsFollowEachOther(t *testing.T) {
 	for seq := 1; seq <= 3; seq++ {
 		item := task(seq)
 		item.ETag = etag
-		receipt, err := r.Send(t.Context(), item)
+		answer, err := r.Send(t.Context(), item)
 		if err != nil {
 			t.Fatal(err)
 		}
-		etag = receipt.ETag
+		etag = answer.ETag
 		want = append(want, string(item.Body))
 	}
 	if diff := cmp.Diff(want, g.versions(task(1))); diff != "" {
@@ -228,6 +232,7 @@ func TestWhatGPSystemHoldsDecidesConflict(t *testing.T) {
 	stranger.Body = taskBody("7d444840-9dc0-11d1-b245-5ffdce74fad2")
 	blank := task(1)
 	blank.Body = []byte(`{"resourceType":"Task","id":"` + taskID + `","status":"draft"}`)
+	first, corrected, again := score(2, "final", 7, 0), score(3, "corrected", 6, 1), score(4, "corrected", 5, 2)
 	for name, c := range map[string]struct {
 		held     []delivery.Item
 		item     delivery.Item
@@ -246,20 +251,20 @@ func TestWhatGPSystemHoldsDecidesConflict(t *testing.T) {
 		"lost by the GP system":         {nil, task(2), `W/"1"`, delivery.Acknowledged, 1, "PUT GET PUT"},
 		"another's event":               {[]delivery.Item{stranger}, task(2), `W/"9"`, delivery.Parked, 1, "PUT GET"},
 		"no event":                      {[]delivery.Item{blank}, task(1), "", delivery.Parked, 1, "PUT GET"},
-		"the same score":                {[]delivery.Item{score(2, "final", 7, 0)}, score(2, "final", 7, 0), "", delivery.Acknowledged, 1, "PUT GET"},
-		"the same score, issued cut":    {[]delivery.Item{score(2, "final", 7, 1)}, score(2, "final", 7, 0), "", delivery.Acknowledged, 1, "PUT GET"},
-		"a score before its correction": {[]delivery.Item{score(2, "final", 7, 0)}, score(3, "corrected", 6, 1), "", delivery.Acknowledged, 2, "PUT GET PUT"},
-		"a second correction":           {[]delivery.Item{score(2, "final", 7, 0), score(3, "corrected", 6, 1)}, score(4, "corrected", 5, 2), `W/"1"`, delivery.Acknowledged, 3, "PUT GET PUT"},
-		"a late repeat of a score":      {[]delivery.Item{score(2, "final", 7, 0), score(3, "corrected", 6, 1)}, score(2, "final", 7, 0), "", delivery.Superseded, 2, "PUT GET"},
-		"a score that contradicts":      {[]delivery.Item{score(2, "final", 7, 0)}, score(2, "final", 8, 0), "", delivery.Parked, 1, "PUT GET"},
+		"the same score":                {[]delivery.Item{first}, first, "", delivery.Acknowledged, 1, "PUT GET"},
+		"the same score, issued cut":    {[]delivery.Item{score(2, "final", 7, 1)}, first, "", delivery.Acknowledged, 1, "PUT GET"},
+		"a score before its correction": {[]delivery.Item{first}, corrected, "", delivery.Acknowledged, 2, "PUT GET PUT"},
+		"a second correction":           {[]delivery.Item{first, corrected}, again, `W/"1"`, delivery.Acknowledged, 3, "PUT GET PUT"},
+		"a late repeat of a score":      {[]delivery.Item{first, corrected}, first, "", delivery.Superseded, 2, "PUT GET"},
+		"a score that contradicts":      {[]delivery.Item{first}, score(2, "final", 8, 0), "", delivery.Parked, 1, "PUT GET"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := newGP(t)
 			g.hold(c.held...)
 			c.item.ETag = c.etag
-			receipt, err := g.receiver(t, gpfhir.Config{}).Send(t.Context(), c.item)
-			if got := verdict(receipt, err); got != c.want {
+			answer, err := g.receiver(t, gpfhir.Config{}).Send(t.Context(), c.item)
+			if got := verdict(answer, err); got != c.want {
 				t.Errorf("Send() = %s (%v), want %s", got, err, c.want)
 			}
 			versions := g.versions(c.item)
@@ -269,8 +274,8 @@ func TestWhatGPSystemHoldsDecidesConflict(t *testing.T) {
 			if got := g.calls(); got != c.calls {
 				t.Errorf("calls: %s, want %s", got, c.calls)
 			}
-			if c.want != delivery.Parked && receipt.ETag != fmt.Sprintf(`W/"%d"`, c.versions) {
-				t.Errorf("ETag %q, want that of version %d", receipt.ETag, c.versions)
+			if c.want != delivery.Parked && answer.ETag != fmt.Sprintf(`W/"%d"`, c.versions) {
+				t.Errorf("ETag %q, want that of version %d", answer.ETag, c.versions)
 			}
 		})
 	}
@@ -297,8 +302,8 @@ func TestConflictThatCannotBeRead(t *testing.T) {
 			g := newGP(t)
 			g.hold(task(1))
 			g.reads = c.reads
-			receipt, err := g.receiver(t, gpfhir.Config{}).Send(t.Context(), task(1))
-			if got := verdict(receipt, err); got != c.want {
+			answer, err := g.receiver(t, gpfhir.Config{}).Send(t.Context(), task(1))
+			if got := verdict(answer, err); got != c.want {
 				t.Errorf("Send() = %s (%v), want %s", got, err, c.want)
 			}
 		})
@@ -310,8 +315,8 @@ func TestResourceThatKeepsChangingIsTriedAgain(t *testing.T) {
 	g := newGP(t)
 	g.hold(task(1))
 	g.answer = answer(409, "")
-	receipt, err := g.receiver(t, gpfhir.Config{}).Send(t.Context(), task(2))
-	if got := verdict(receipt, err); got != delivery.Retry || g.calls() != "PUT GET PUT" {
+	answer, err := g.receiver(t, gpfhir.Config{}).Send(t.Context(), task(2))
+	if got := verdict(answer, err); got != delivery.Retry || g.calls() != "PUT GET PUT" {
 		t.Errorf("Send() = %s (%v) after %s", got, err, g.calls())
 	}
 }
@@ -320,8 +325,8 @@ func TestSilentSuccessIsReadBack(t *testing.T) {
 	t.Parallel()
 	g := newGP(t)
 	g.quiet, g.bare = true, true
-	receipt, err := g.receiver(t, gpfhir.Config{}).Send(t.Context(), task(1))
-	if got := verdict(receipt, err); got != delivery.Acknowledged || g.calls() != "PUT GET" {
+	answer, err := g.receiver(t, gpfhir.Config{}).Send(t.Context(), task(1))
+	if got := verdict(answer, err); got != delivery.Acknowledged || g.calls() != "PUT GET" {
 		t.Errorf("Send() = %s (%v) after %s", got, err, g.calls())
 	}
 }
@@ -335,9 +340,9 @@ func TestVersionIdStandsForETag(t *testing.T) {
 	} {
 		g := newGP(t)
 		g.answer = answer(200, body)
-		receipt, err := g.receiver(t, gpfhir.Config{}).Send(t.Context(), task(1))
-		if err != nil || receipt.ETag != want {
-			t.Errorf("Send() = %+v, %v; want ETag %q", receipt, err, want)
+		answer, err := g.receiver(t, gpfhir.Config{}).Send(t.Context(), task(1))
+		if err != nil || answer.ETag != want {
+			t.Errorf("Send() = %+v, %v; want ETag %q", answer, err, want)
 		}
 	}
 }
@@ -347,12 +352,12 @@ func TestTakenButAnswered500IsRecognised(t *testing.T) {
 	g := newGP(t)
 	g.answer = func(w http.ResponseWriter, _ *http.Request) { g.hold(task(1)); w.WriteHeader(500) }
 	r := g.receiver(t, gpfhir.Config{})
-	if receipt, err := r.Send(t.Context(), task(1)); verdict(receipt, err) != delivery.Retry {
+	if answer, err := r.Send(t.Context(), task(1)); verdict(answer, err) != delivery.Retry {
 		t.Errorf("first Send() = %v", err)
 	}
 	g.answer = nil
-	receipt, err := r.Send(t.Context(), task(1))
-	if verdict(receipt, err) != delivery.Acknowledged || len(g.versions(task(1))) != 1 {
+	answer, err := r.Send(t.Context(), task(1))
+	if verdict(answer, err) != delivery.Acknowledged || len(g.versions(task(1))) != 1 {
 		t.Errorf("second Send() = %v, %d versions", err, len(g.versions(task(1))))
 	}
 }
@@ -362,8 +367,8 @@ func TestGPSystemWithoutVersionsIsOverwritten(t *testing.T) {
 	g := newGP(t)
 	g.bare = true
 	g.hold(task(1))
-	receipt, err := g.receiver(t, gpfhir.Config{}).Send(t.Context(), task(2))
-	if got := verdict(receipt, err); got != delivery.Acknowledged || len(g.versions(task(1))) != 2 {
+	answer, err := g.receiver(t, gpfhir.Config{}).Send(t.Context(), task(2))
+	if got := verdict(answer, err); got != delivery.Acknowledged || len(g.versions(task(1))) != 2 {
 		t.Errorf("Send() = %s (%v), %d versions", got, err, len(g.versions(task(1))))
 	}
 }
@@ -384,7 +389,8 @@ func TestEveryAttemptIsTheSame(t *testing.T) {
 				}
 			}
 			for i := range g.seen {
-				if diff := cmp.Diff(g.seen[0].Header, g.seen[i].Header); diff != "" || g.bodies[i] != string(task(1).Body) || g.seen[i].URL.Path != g.seen[0].URL.Path {
+				diff := cmp.Diff(g.seen[0].Header, g.seen[i].Header)
+				if diff != "" || g.bodies[i] != string(task(1).Body) || g.seen[i].URL.Path != g.seen[0].URL.Path {
 					t.Errorf("attempt %d differs: %s", i+1, diff)
 				}
 			}
@@ -425,15 +431,15 @@ func TestPostMakesOneResourcePerEvent(t *testing.T) {
 			g.quiet = quiet
 			r := g.receiver(t, gpfhir.Config{Mode: gpfhir.Post})
 			for _, item := range []delivery.Item{task(1), task(1), task(2), score(2, "final", 7, 0), task(1), score(2, "final", 7, 0)} {
-				if receipt, err := r.Send(t.Context(), item); verdict(receipt, err) != delivery.Acknowledged {
+				if answer, err := r.Send(t.Context(), item); verdict(answer, err) != delivery.Acknowledged {
 					t.Errorf("Send(%s of event %d) = %v", item.ResourceType, item.Seq, err)
 				}
 			}
 			if g.created != 3 {
 				t.Errorf("%d resources, want two Tasks and an Observation", g.created)
 			}
-			receipt, err := r.Send(t.Context(), score(3, "corrected", 6, 1))
-			if got := verdict(receipt, err); got != delivery.Parked || !fhir.Is(err, fhir.IssueConflict) {
+			answer, err := r.Send(t.Context(), score(3, "corrected", 6, 1))
+			if got := verdict(answer, err); got != delivery.Parked || !fhir.Is(err, fhir.IssueConflict) {
 				t.Errorf("a correction = %s (%v), want it parked", got, err)
 			}
 		})
@@ -457,8 +463,8 @@ func TestPostConflictIsReadBack(t *testing.T) {
 			g := newGP(t)
 			g.hold(c.held...)
 			g.answer = answer(c.status, "")
-			receipt, err := g.receiver(t, gpfhir.Config{Mode: gpfhir.Post}).Send(t.Context(), task(1))
-			if got := verdict(receipt, err); got != c.want {
+			answer, err := g.receiver(t, gpfhir.Config{Mode: gpfhir.Post}).Send(t.Context(), task(1))
+			if got := verdict(answer, err); got != c.want {
 				t.Errorf("Send() = %s (%v), want %s", got, err, c.want)
 			}
 		})
@@ -495,8 +501,8 @@ func TestRefusedTokenIsRenewedOnce(t *testing.T) {
 				answer(201, string(task(1).Body))(w, r)
 			}
 			var asked []string
-			receipt, err := g.receiver(t, gpfhir.Config{Token: tokens(&asked)}).Send(t.Context(), task(1))
-			if got := verdict(receipt, err); got != c.want {
+			answer, err := g.receiver(t, gpfhir.Config{Token: tokens(&asked)}).Send(t.Context(), task(1))
+			if got := verdict(answer, err); got != c.want {
 				t.Errorf("Send() = %s (%v), want %s", got, err, c.want)
 			}
 			if diff := cmp.Diff([]string{"", "token-1"}[:c.calls], asked); diff != "" {
@@ -509,10 +515,10 @@ func TestRefusedTokenIsRenewedOnce(t *testing.T) {
 func TestNoTokenIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	g := newGP(t)
-	receipt, err := g.receiver(t, gpfhir.Config{Token: func(context.Context, string) (string, error) {
+	answer, err := g.receiver(t, gpfhir.Config{Token: func(context.Context, string) (string, error) {
 		return "", errors.New("the issuer is down")
 	}}).Send(t.Context(), task(1))
-	if got := verdict(receipt, err); got != delivery.Retry || g.calls() != "" {
+	if got := verdict(answer, err); got != delivery.Retry || g.calls() != "" {
 		t.Errorf("Send() = %s (%v) after %q", got, err, g.calls())
 	}
 }
@@ -526,8 +532,8 @@ func TestRefusedCredentialsAreParkedInTheEnd(t *testing.T) {
 		for attempt, want := range map[int]delivery.Verdict{1: delivery.Retry, 2: delivery.Retry, 3: delivery.Parked, 9: delivery.Parked} {
 			item := task(1)
 			item.Attempt = attempt
-			receipt, err := r.Send(t.Context(), item)
-			if got := verdict(receipt, err); got != want {
+			answer, err := r.Send(t.Context(), item)
+			if got := verdict(answer, err); got != want {
 				t.Errorf("%d at attempt %d = %s (%v), want %s", status, attempt, got, err, want)
 			}
 			if want == delivery.Parked && !fhir.Is(err, code) {
@@ -565,8 +571,8 @@ func TestItemThatContradictsItsBodyIsNotSent(t *testing.T) {
 		g := newGP(t)
 		item := task(1)
 		spoil(&item)
-		receipt, err := g.receiver(t, gpfhir.Config{}).Send(t.Context(), item)
-		if got := verdict(receipt, err); got != delivery.Parked || g.calls() != "" {
+		answer, err := g.receiver(t, gpfhir.Config{}).Send(t.Context(), item)
+		if got := verdict(answer, err); got != delivery.Parked || g.calls() != "" {
 			t.Errorf("%s: Send() = %s (%v) after %q", name, got, err, g.calls())
 		}
 	}

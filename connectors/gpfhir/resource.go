@@ -96,61 +96,61 @@ type relation int
 
 const (
 	foreign relation = iota // neither this event nor another one of the same resource
+	absent                  // it holds nothing
 	same
 	earlier
 	later
 )
 
-// maxAhead is how far ahead of the item's event a later one is looked for.
+// maxAhead is how far ahead of the item's event a later one is looked for. A referral
+// has tens of events; the bound keeps an answer about something else from costing
+// more than some thousand hashes.
 const maxAhead = 4096
 
-func (x exchange) relate(current resource) relation {
-	if current.Type != x.mine.Type || x.cfg.Mode == Put && current.ID != x.mine.ID {
+// relate compares by event and not by version, which is the GP system's own count.
+func (x exchange) relate(held *resource) relation {
+	switch {
+	case held == nil:
+		return absent
+	case held.Type != x.mine.Type, x.cfg.Mode == Put && held.ID != x.mine.ID:
 		return foreign
 	}
+
+	// A Task names its event. The id of an event is a hash of the referral and its
+	// sequence number, so the number is found by trying.
 	if event := x.mine.value(fhir.SystemEvent); event != "" {
-		return x.relateEvent(event, current.value(fhir.SystemEvent))
-	}
-	if current.identity() != x.mine.identity() {
+		found := held.value(fhir.SystemEvent)
+		if found == event {
+			return same
+		}
+		for seq := 1; found != "" && seq <= x.item.Seq+maxAhead; seq++ {
+			if cases.EventID(x.item.Referral, seq) != found {
+				continue
+			}
+			if seq < x.item.Seq {
+				return earlier
+			}
+			return later
+		}
 		return foreign
 	}
-	return relateScore(x.mine, current)
-}
 
-// relateEvent orders events by their sequence, which their ids are made of.
-func (x exchange) relateEvent(mine, current string) relation {
-	switch {
-	case current == mine:
-		return same
-	case current == "":
+	// An Observation names its outcome alone, which a correction keeps. Equal scores are
+	// the same before their moments are looked at, for a GP system may shorten those.
+	if held.identity() != x.mine.identity() {
 		return foreign
 	}
-	for seq := 1; seq <= x.item.Seq+maxAhead; seq++ {
-		if cases.EventID(x.item.Referral, seq) != current {
-			continue
-		}
-		if seq < x.item.Seq {
-			return earlier
-		}
-		return later
-	}
-	return foreign
-}
-
-// relateScore orders the versions of one score by the moment at which each was
-// issued. A GP system may shorten that moment, so equal scores are the same.
-func relateScore(mine, current resource) relation {
-	if mine.Status == current.Status && reflect.DeepEqual(mine.score(), current.score()) {
+	if x.mine.Status == held.Status && reflect.DeepEqual(x.mine.score(), held.score()) {
 		return same
 	}
-	sent, errSent := time.Parse(time.RFC3339, mine.Issued)
-	held, errHeld := time.Parse(time.RFC3339, current.Issued)
+	sent, errSent := time.Parse(time.RFC3339, x.mine.Issued)
+	found, errFound := time.Parse(time.RFC3339, held.Issued)
 	switch {
-	case errSent != nil || errHeld != nil:
+	case errSent != nil || errFound != nil:
 		return foreign
-	case held.Before(sent):
+	case found.Before(sent):
 		return earlier
-	case held.After(sent):
+	case found.After(sent):
 		return later
 	}
 	return foreign

@@ -65,13 +65,13 @@ func New(cfg Config) *Client {
 		http: &retryablehttp.Client{
 			HTTPClient: &http.Client{
 				Transport: pool{transport(cfg)},
-				Timeout:   cfg.AttemptTimeout,
+				Timeout:   cfg.AttemptTimeout, // of each attempt; ctx bounds them all together
 				CheckRedirect: func(*http.Request, []*http.Request) error {
 					return http.ErrUseLastResponse // Go would repeat a redirected POST as a GET
 				},
 			},
 			Logger:       nil, // the default logger prints URLs
-			RetryMax:     2,
+			RetryMax:     2,   // for what mends itself within seconds; days are for connectors/delivery
 			CheckRetry:   retry,
 			Backoff:      wait,
 			ErrorHandler: retryablehttp.PassthroughErrorHandler, // keeps the last answer
@@ -100,9 +100,9 @@ func transport(cfg Config) *http.Transport {
 		ForceAttemptHTTP2:      true,
 		DisableCompression:     true, // 199 KB would inflate to 200 MB unasked
 		MaxIdleConns:           1024,
-		MaxIdleConnsPerHost:    64,
+		MaxIdleConnsPerHost:    64, // Go keeps 2, and would shake hands anew for nearly each call to a supplier's host
 		IdleConnTimeout:        90 * time.Second,
-		MaxResponseHeaderBytes: 64 << 10,
+		MaxResponseHeaderBytes: 64 << 10, // Go takes 10 MB
 	}
 }
 
@@ -116,14 +116,19 @@ func (c *Client) Do(ctx context.Context, r Request) (Response, error) {
 		return Response{}, fhir.Errorf(fhir.IssueException, "a request could not be built")
 	}
 	if r.Header != nil {
-		req.Header = r.Header.Clone()
+		req.Header = r.Header.Clone() // the caller may go on to change its own, such as for another token
 	}
+
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return Response{}, failure(err)
 	}
 	defer resp.Body.Close()
+
+	// The status is kept even when the body is not: a 4xx is a refusal whatever follows it.
 	out := Response{Status: resp.StatusCode, Header: resp.Header, RetryAfter: retryAfter(resp.Header, time.Now())}
+
+	// One byte more than is allowed tells a body that is too long from one that just fits.
 	out.Body, err = io.ReadAll(io.LimitReader(resp.Body, c.maxBody+1))
 	switch {
 	case err != nil:
@@ -156,6 +161,8 @@ func Address(u *url.URL) string {
 // texts quote URLs and what the peer sent, so none of them is kept.
 func failure(err error) error {
 	failed := fhir.Errorf(fhir.IssueTransient, "no complete answer: %s", cause(err))
+
+	// What the caller's own context says is safe to keep, and the caller asks for it.
 	for _, ours := range []error{context.Canceled, context.DeadlineExceeded} {
 		if errors.Is(err, ours) {
 			return failed.Because(ours)

@@ -26,7 +26,7 @@ func newGuard(allow []string) *guard {
 		plain: net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second},
 		named: net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second, Control: refuseLocal},
 	}
-	if allow != nil {
+	if allow != nil { // an empty list allows nothing, and must not become nil
 		g.allow = make(map[string]bool, len(allow))
 	}
 	for _, a := range allow {
@@ -47,6 +47,9 @@ func (g *guard) dial(ctx context.Context, network, addr string) (net.Conn, error
 	if err != nil || !g.allow[address(host, port)] {
 		return nil, errNotAllowed
 	}
+
+	// Whoever wrote a local address into the configuration meant it. A name means what a
+	// resolver says, which is somebody else.
 	if _, err := netip.ParseAddr(host); err == nil || strings.EqualFold(host, "localhost") {
 		return g.plain.DialContext(ctx, network, addr)
 	}
@@ -64,6 +67,7 @@ func refuseLocal(_, addr string, _ syscall.RawConn) error {
 // isLocal reports whether the address is this machine, this link or a group.
 // Private networks are not local: HSCN addresses are private.
 func isLocal(a netip.Addr) bool {
+	// By what it leads to: ::ffff:127.0.0.1 and 64:ff9b::7f00:1 are this machine as well.
 	a = embedded(a.WithZone(""))
 	return a.IsLoopback() || a.IsUnspecified() || a.IsLinkLocalUnicast() || a.IsMulticast() ||
 		a.Is4() && (a.As4()[0] == 0 || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}))

@@ -33,6 +33,9 @@ func retry(ctx context.Context, resp *http.Response, err error) (bool, error) {
 	if ctx.Err() != nil {
 		return false, nil // an error here would throw an answer away that came in time
 	}
+
+	// A repeat that the deadline would cut off in its middle leaves its outcome unknown,
+	// and loses the answer that is at hand.
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < maxWait {
 		return false, nil
 	}
@@ -45,6 +48,7 @@ func retry(ctx context.Context, resp *http.Response, err error) (bool, error) {
 // wait is the pause before the given repeat (from 0): between minWait and a bound
 // that doubles up to maxWait, at random, and never shorter than Retry-After.
 func wait(_, _ time.Duration, attempt int, resp *http.Response) time.Duration {
+	// At random, so that callers who failed together do not come back together.
 	bound := min(maxWait, minWait<<min(attempt+1, 8))
 	pause := minWait + rand.N(bound-minWait)
 	if resp != nil {
@@ -61,6 +65,8 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	if value == "" {
 		return 0
 	}
+
+	// Digits without end are a number that does not fit, and no date: a long time.
 	if strings.Trim(value, "0123456789") == "" {
 		seconds, err := strconv.ParseUint(value, 10, 64)
 		if err != nil || seconds > uint64(MaxRetryAfter/time.Second) {
@@ -77,6 +83,8 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 
 // broken reports whether the connection failed in a way that a repeat may mend.
 func broken(err error) bool {
+	// In this order: a lookup that failed for good and an address that is not allowed are
+	// wrapped in the same net.OpError as a connection that broke.
 	var dns *net.DNSError
 	switch {
 	case isTimeout(err), errors.Is(err, errNotAllowed), isCertificate(err):
@@ -101,6 +109,7 @@ func isCertificate(err error) bool {
 
 // cause says in words of our own what went wrong.
 func cause(err error) string {
+	// The special before the general: most of these are timeouts or net.OpErrors as well.
 	var dns *net.DNSError
 	switch {
 	case errors.Is(err, context.Canceled):

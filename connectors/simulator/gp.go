@@ -11,12 +11,13 @@ import (
 	"sync/atomic"
 	"time"
 
-	"caselink.example/fhir"
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
+
+	"caselink.example/fhir"
 )
 
-// maxBody is the largest resource that a GP system takes.
+// maxBody is the largest resource that a GP system takes, in bytes.
 const maxBody = 1 << 20
 
 // GPConfig is what the GP systems need to know.
@@ -69,6 +70,7 @@ func NewGPSystems(config GPConfig) (*GPSystems, error) {
 	gps := &GPSystems{systems: map[string]*gpSystem{}}
 	for _, practice := range config.Practices {
 		if !odsCode.MatchString(practice.ODS) || gps.systems[practice.ODS] != nil {
+			// The code becomes the name of a file.
 			return nil, errors.Join(fmt.Errorf("practice %q: one ODS code each, letters and digits", practice.ODS), gps.Close())
 		}
 		record, err := openRecord(config.Folder, practice.ODS)
@@ -148,6 +150,9 @@ func (gps *GPSystems) writing(answer writer) gin.HandlerFunc {
 		if status := fhir.Status(err); err != nil && status < http.StatusInternalServerError {
 			g.refused.Add(1)
 		}
+
+		// These faults come after the commit: the client is to find out that what it takes for
+		// lost is there.
 		switch {
 		case err == nil && f.DropAfterCommit:
 			cut()
@@ -207,6 +212,8 @@ func (g *gpSystem) renderHalf(c *gin.Context, r reply) {
 	c.Header("Content-Type", fhirJSON)
 	c.Header("Content-Length", strconv.Itoa(len(r.resource)))
 	c.Status(r.status)
+
+	// Flushed, for net/http drops what it still holds when the connection is cut.
 	_, _ = c.Writer.Write(r.resource[:len(r.resource)/2]) // who has gone misses nothing
 	c.Writer.Flush()
 	cut()

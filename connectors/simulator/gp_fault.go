@@ -6,8 +6,9 @@ import (
 	"sync"
 	"time"
 
-	"caselink.example/fhir"
 	"github.com/gin-gonic/gin"
+
+	"caselink.example/fhir"
 )
 
 // fault is how a GP system misbehaves; the zero value is good behaviour. Down hits
@@ -54,6 +55,8 @@ func (f *faults) set(to fault) {
 func (f *faults) take() fault {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	// Looked at and counted down under one lock: of two writes at once only one meets a
+	// fault that has one write left.
 	taken := f.fault
 	if taken.Count == 1 {
 		f.fault = fault{}
@@ -66,6 +69,8 @@ func (f *faults) take() fault {
 // misbehaves acts out the part of the fault that precedes the commit, and reports
 // whether the write is answered with it.
 func (g *gpSystem) misbehaves(c *gin.Context, f fault) bool {
+	// The delay holds no lock, so that a slow practice answers many clients slowly and not
+	// one after the other. Who has gone stores nothing: the delay stands before the commit.
 	if f.DelayMS > 0 {
 		select {
 		case <-time.After(time.Duration(f.DelayMS) * time.Millisecond):
@@ -79,6 +84,8 @@ func (g *gpSystem) misbehaves(c *gin.Context, f fault) bool {
 	case f.Redirect != "":
 		c.Header("Location", f.Redirect)
 		c.Status(max(f.Status, http.StatusFound))
+
+	// Any status on command, such as a 418 or a 507, that no rule of this system would give.
 	case f.Status >= http.StatusBadRequest:
 		if f.RetryAfter != "" {
 			c.Header("Retry-After", f.RetryAfter)
@@ -104,6 +111,8 @@ func (g *gpSystem) setFault(c *gin.Context) (reply, error) {
 		fault
 		Clear bool `json:"clear"` // the same as an empty object
 	}
+	// A fault that is misspelled would be good behaviour, and the test that asked for it
+	// would prove nothing.
 	decoder := json.NewDecoder(c.Request.Body)
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&asked); err != nil {

@@ -126,6 +126,9 @@ func (r *record) add(l line, res *resource, size int) *entry {
 	length := len(l.Resource)
 	e.versions = append(e.versions, place{r.end - int64(length) - int64(len("}\n")), length})
 	e.status = res.status
+
+	// Terms of earlier versions stay: they only widen what is looked at, and matches
+	// decides on the version of now.
 	for term := range res.terms() {
 		hash := maphash.String(r.seed, term)
 		if had := r.terms[hash]; !slices.Contains(had, e.index) {
@@ -143,11 +146,17 @@ func (r *record) append(res *resource, id, method, requestID string, now time.Ti
 	if e := r.byPath[res.kind+"/"+id]; e != nil {
 		version += len(e.versions)
 	}
-	l := line{Type: res.kind, ID: id, Version: version, At: now, Method: method, RequestID: requestID, Resource: res.withMeta(id, version, now)}
+	l := line{
+		Type: res.kind, ID: id, Version: version, At: now, Method: method, RequestID: requestID,
+		Resource: res.withMeta(id, version, now),
+	}
 	text, err := l.encode()
 	if err != nil {
 		return nil, err
 	}
+
+	// At the end that is known and not the file's own: what a failed write left behind is
+	// written over. Into the file before memory, for what is not written is not filed.
 	if _, err := r.file.WriteAt(text, r.end); err != nil {
 		return nil, err
 	}
@@ -239,6 +248,7 @@ func (r *record) candidates(conditions []condition) []*entry {
 	narrowed := false
 	var indexes []int32
 	for _, c := range conditions {
+		// Many share a status or a system: neither narrows anything.
 		if c.param == "status" || c.open() {
 			continue
 		}
@@ -321,5 +331,8 @@ func referenceMatches(value string, ref reference) bool {
 	if ref.Identifier.Value != "" && tokenMatches(value, ref.Identifier) {
 		return true
 	}
-	return ref.Reference != "" && (ref.Reference == value || !strings.Contains(value, "://") && strings.HasSuffix("/"+ref.Reference, "/"+value))
+
+	// By its id alone whatever server it is on; an absolute URL is that server's alone.
+	return ref.Reference != "" &&
+		(ref.Reference == value || !strings.Contains(value, "://") && strings.HasSuffix("/"+ref.Reference, "/"+value))
 }

@@ -85,7 +85,7 @@ func membersOf(raw []byte) (map[string]member, error) {
 		if err := decoder.Decode(&m.value); err != nil {
 			return nil, err
 		}
-		end := int(decoder.InputOffset())
+		end := int(decoder.InputOffset()) // just behind the value, whatever follows
 		m.at = span{end - len(m.value), end}
 		if _, twice := members[name.(string)]; twice {
 			return nil, fmt.Errorf("member %s twice", name)
@@ -95,6 +95,8 @@ func membersOf(raw []byte) (map[string]member, error) {
 	if _, err := decoder.Token(); err != nil {
 		return nil, err
 	}
+
+	// The decoder stops at the brace: a second document behind it would go unread.
 	if rest := bytes.TrimSpace(raw[decoder.InputOffset():]); len(rest) > 0 {
 		return nil, fmt.Errorf("%d bytes behind the object", len(rest))
 	}
@@ -162,6 +164,8 @@ func (r *resource) withMeta(id string, version int, at time.Time) []byte {
 	}
 	meta = append(meta, '}')
 	edits := []edit{{r.metaAt, `"meta":`, meta}, {r.idAt, `"id":`, []byte(strconv.Quote(id))}}
+
+	// splice goes from front to back; members may come in any order.
 	if r.idAt.from < r.metaAt.from {
 		edits[0], edits[1] = edits[1], edits[0]
 	}
@@ -196,7 +200,8 @@ func (r *resource) splice(edits []edit) []byte {
 const nhsNumberSystem = "https://fhir.nhs.uk/Id/nhs-number"
 
 var (
-	taskStatus        = words("draft requested received accepted rejected ready cancelled in-progress on-hold failed completed entered-in-error")
+	taskStatus = words(`draft requested received accepted rejected ready cancelled in-progress on-hold failed completed
+		entered-in-error`)
 	taskIntent        = words("unknown proposal plan order original-order reflex-order filler-order instance-order option")
 	observationStatus = words("registered preliminary final amended corrected cancelled entered-in-error unknown")
 )
@@ -211,6 +216,8 @@ func words(list string) map[string]bool {
 
 // check refuses what this practice cannot file: every fault at once.
 func (p Practice) check(r *resource) error {
+	// What is checked is what a practice's staff would miss, not all of R4: real systems
+	// take much that the specification does not.
 	var faults fhir.Errors
 	need := func(ok bool, element string) {
 		if !ok {

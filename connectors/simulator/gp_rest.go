@@ -11,8 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"caselink.example/fhir"
 	"github.com/gin-gonic/gin"
+
+	"caselink.example/fhir"
 )
 
 // update is PUT, which may create. https://hl7.org/fhir/R4/http.html#update
@@ -27,6 +28,9 @@ func (g *gpSystem) update(c *gin.Context) (reply, error) {
 	if err := g.practice.check(res); err != nil {
 		return reply{}, err
 	}
+
+	// The lock spans the condition and the commit: of two writers with the same If-Match
+	// one gets a 412.
 	g.record.mu.Lock()
 	defer g.record.mu.Unlock()
 	current := g.record.byPath[res.kind+"/"+res.id]
@@ -46,7 +50,8 @@ func precondition(h http.Header, current *entry) error {
 		if current == nil {
 			return fhir.Errorf(fhir.IssueStale, "If-Match names a version, but there is none: leave it out to create")
 		}
-		if now := (fhir.Meta{Version: len(current.versions)}).ETag(); strings.TrimPrefix(want, "W/") != strings.TrimPrefix(now, "W/") {
+		now := (fhir.Meta{Version: len(current.versions)}).ETag()
+		if strings.TrimPrefix(want, "W/") != strings.TrimPrefix(now, "W/") { // FHIR's ETags are weak, and some send them strong
 			return fhir.Errorf(fhir.IssueStale, "the current version is %s: read it and decide again", now)
 		}
 	}
@@ -94,7 +99,7 @@ func (g *gpSystem) ifNoneExist(header, kind string) (*entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(s.conditions) == 0 {
+	if len(s.conditions) == 0 { // it would match whatever there is
 		return nil, fhir.Errorf(fhir.IssueInvalid, "If-None-Exist has no condition")
 	}
 	found, err := g.record.find(kind, s.conditions)
@@ -109,7 +114,7 @@ func (g *gpSystem) ifNoneExist(header, kind string) (*entry, error) {
 
 // commit files the resource. The caller holds the lock.
 func (g *gpSystem) commit(c *gin.Context, res *resource, id string, status int) (reply, error) {
-	requestID := c.GetHeader("X-Request-Id")
+	requestID := c.GetHeader("X-Request-Id") // kept, so that repeats can be told from first tries
 	v, err := g.record.append(res, id, c.Request.Method, requestID[:min(len(requestID), 100)], g.now())
 	if err != nil {
 		return reply{}, err
@@ -302,7 +307,8 @@ func (b *bundle) link(relation, kind string, query url.Values) {
 }
 
 func (b *bundle) addMatch(v *stored) {
-	b.entries = append(b.entries, fmt.Appendf(nil, `{"fullUrl":%s,"resource":%s,"search":{"mode":"match"}}`, quote(b.base+"/"+v.path()), v.raw))
+	b.entries = append(b.entries, fmt.Appendf(nil,
+		`{"fullUrl":%s,"resource":%s,"search":{"mode":"match"}}`, quote(b.base+"/"+v.path()), v.raw))
 }
 
 func (b *bundle) addVersion(v *stored) {

@@ -16,8 +16,9 @@ import (
 	"testing"
 	"time"
 
-	"caselink.example/connectors/simulator"
 	"github.com/google/go-cmp/cmp"
+
+	"caselink.example/connectors/simulator"
 )
 
 const (
@@ -34,7 +35,10 @@ type gp struct {
 func startGP(t *testing.T, folder string, practices ...simulator.Practice) *gp {
 	t.Helper()
 	if practices == nil {
-		practices = []simulator.Practice{{ODS: "A99001", LocalSystem: "https://a99001.example/patient"}, {ODS: "A99002", Patients: []string{patientB}}}
+		practices = []simulator.Practice{
+			{ODS: "A99001", LocalSystem: "https://a99001.example/patient"},
+			{ODS: "A99002", Patients: []string{patientB}},
+		}
 	}
 	var id, seconds atomic.Int64
 	gps, err := simulator.NewGPSystems(simulator.GPConfig{
@@ -150,14 +154,16 @@ func nhsNumber(value string) string {
 }
 
 func task(id, status string) string {
-	return `{"resourceType":"Task","id":"` + id + `","identifier":[{"system":"urn:event","value":"` + id + `-` + status + `"},{"system":"urn:case","value":"c-` + id + `"}],` +
+	return `{"resourceType":"Task","id":"` + id + `",` +
+		`"identifier":[{"system":"urn:event","value":"` + id + `-` + status + `"},{"system":"urn:case","value":"c-` + id + `"}],` +
 		`"status":"` + status + `","intent":"order","focus":{"reference":"https://caselink.example/FHIR/R4/ServiceRequest/r-` + id + `",` +
 		`"identifier":{"system":"urn:practice","value":"UBRN/` + id + `"}},"for":{` + nhsNumber(patientA) + `}}`
 }
 
 func observation(id string) string {
 	return `{"resourceType":"Observation","id":"` + id + `","status":"final","code":{"text":"life satisfaction"},"valueInteger":7,` +
-		`"identifier":[{"system":"urn:score","value":"` + id + `"}],"basedOn":[{"reference":"https://caselink.example/FHIR/R4/ServiceRequest/r-t1"}],` +
+		`"identifier":[{"system":"urn:score","value":"` + id + `"}],` +
+		`"basedOn":[{"reference":"https://caselink.example/FHIR/R4/ServiceRequest/r-t1"}],` +
 		`"subject":{` + nhsNumber(patientA) + `}}`
 }
 
@@ -186,12 +192,13 @@ func TestResourceKeepsItsBytes(t *testing.T) {
 	t.Parallel()
 	g := startGP(t, t.TempDir())
 	body := strings.Replace(task("t1", "requested"), `{"resourceType"`,
-		"{ \"extension\": [{\"url\":\"u\",\"valueDecimal\":1.10}],\n\t\"meta\":{\"profile\":[\"p\"],\"versionId\":\"77\"} , \"resourceType\"", 1)
+		`{ "extension": [{"url":"u","valueDecimal":1.10}],`+"\n\t"+`"meta":{"profile":["p"],"versionId":"77"} , "resourceType"`, 1)
 
 	written := g.want(http.StatusCreated, g.send("PUT", "/Task/t1", body))
 
 	want := strings.ReplaceAll(body, "\n", " ")
-	want = strings.Replace(want, `{"profile":["p"],"versionId":"77"}`, `{"versionId":"1","lastUpdated":"2026-03-02T12:00:01Z","profile":["p"]}`, 1)
+	want = strings.Replace(want, `{"profile":["p"],"versionId":"77"}`,
+		`{"versionId":"1","lastUpdated":"2026-03-02T12:00:01Z","profile":["p"]}`, 1)
 	if diff := cmp.Diff(want, written.body); diff != "" {
 		t.Errorf("answer (-want +got):\n%s", diff)
 	}
@@ -204,7 +211,8 @@ func TestResourceKeepsItsBytes(t *testing.T) {
 		t.Errorf("meta behind the id (-want +got):\n%s", diff)
 	}
 	posted := g.want(http.StatusCreated, g.send("POST", "/Task", strings.Replace(task("t1", "requested"), `"id":"t1",`, "", 1)))
-	if want := `{"meta":{"versionId":"1","lastUpdated":"2026-03-02T12:00:03Z"},"id":"new-1","resourceType":"Task"`; !strings.HasPrefix(posted.body, want) {
+	want = `{"meta":{"versionId":"1","lastUpdated":"2026-03-02T12:00:03Z"},"id":"new-1","resourceType":"Task"`
+	if !strings.HasPrefix(posted.body, want) {
 		t.Errorf("without id and meta: %s", posted.body)
 	}
 	if g.want(http.StatusOK, g.send("PUT", "/Task/t1", body, "Prefer: return=minimal")).body != "" {
@@ -236,7 +244,8 @@ func TestOneWriterWinsARace(t *testing.T) {
 			if a, err := g.try("PUT", "/Task/t1", task("t1", "accepted"), `If-Match: W/"1"`); err == nil && a.status == http.StatusOK {
 				won.Add(1)
 			}
-			if a, err := g.try("POST", "/Task", task("x", "requested"), "If-None-Exist: identifier=urn:event|x-requested"); err == nil && a.status == http.StatusCreated {
+			a, err := g.try("POST", "/Task", task("x", "requested"), "If-None-Exist: identifier=urn:event|x-requested")
+			if err == nil && a.status == http.StatusCreated {
 				created.Add(1)
 			}
 		})
@@ -272,10 +281,13 @@ func TestHistoryIsNewestFirst(t *testing.T) {
 	if b.Type != "history" || b.Total != 3 || !cmp.Equal(b.statuses(), []string{"in-progress", "accepted", "requested"}) {
 		t.Errorf("%+v", b)
 	}
-	if got := g.want(http.StatusOK, g.send("GET", "/Task/t1/_history/2", "")); got.header.Get("ETag") != `W/"2"` || !strings.Contains(got.body, `"accepted"`) {
-		t.Errorf("vread: %s", got.body)
+	second := g.want(http.StatusOK, g.send("GET", "/Task/t1/_history/2", ""))
+	if second.header.Get("ETag") != `W/"2"` || !strings.Contains(second.body, `"accepted"`) {
+		t.Errorf("vread: %s", second.body)
 	}
-	for _, path := range []string{"/Task/t1/_history/4", "/Task/t1/_history/0", "/Task/t1/_history/x", "/Task/t2", "/Task/t2/_history", "/Observation/t1"} {
+	for _, path := range []string{
+		"/Task/t1/_history/4", "/Task/t1/_history/0", "/Task/t1/_history/x", "/Task/t2", "/Task/t2/_history", "/Observation/t1",
+	} {
 		g.want(http.StatusNotFound, g.send("GET", path, ""))
 	}
 }
@@ -350,6 +362,8 @@ func TestNextLinksLeadThroughAllMatches(t *testing.T) {
 	}
 }
 
+func without(resource, member string) string { return strings.Replace(resource, member, "", 1) }
+
 func TestGPSystemRefusesWhatItCannotFile(t *testing.T) {
 	t.Parallel()
 	g := startGP(t, t.TempDir())
@@ -371,19 +385,25 @@ func TestGPSystemRefusesWhatItCannotFile(t *testing.T) {
 		{"another type", "/Task/o1", score, 400, "Task"},
 		{"a type that it has not", "/Patient/p1", `{"resourceType":"Patient","id":"p1"}`, 400, "Observation"},
 		{"another id", "/Task/t2", good, 400, "Task.id"},
-		{"no id", "/Task/t1", strings.Replace(good, `"id":"t1",`, "", 1), 400, "Task.id"},
-		{"Task without status", "/Task/t1", strings.Replace(good, `"status":"requested",`, "", 1), 422, "Task.status"},
+		{"no id", "/Task/t1", without(good, `"id":"t1",`), 400, "Task.id"},
+		{"Task without status", "/Task/t1", without(good, `"status":"requested",`), 422, "Task.status"},
 		{"unknown status", "/Task/t1", task("t1", "done"), 422, "Task.status"},
-		{"Task without intent", "/Task/t1", strings.Replace(good, `"intent":"order",`, "", 1), 422, "Task.intent"},
+		{"Task without intent", "/Task/t1", without(good, `"intent":"order",`), 422, "Task.intent"},
 		{"Task without focus", "/Task/t1", strings.Replace(good, `"focus"`, `"input"`, 1), 422, "Task.focus"},
 		{"Task without for", "/Task/t1", strings.Replace(good, `"for"`, `"owner"`, 1), 422, "Task.for"},
 		{"wrong check digit", "/Task/t1", strings.Replace(good, patientA, "9990000017", 1), 422, "Task.for"},
 		{"a number outside the range", "/Task/t1", strings.Replace(good, patientA, "9434765919", 1), 422, "Task.for"},
 		{"a letter in the number", "/Task/t1", strings.Replace(good, patientA, "999000001X", 1), 422, "Task.for"},
 		{"a reference that leads nowhere", "/Task/t1", strings.Replace(good, nhsNumber(patientA), `"reference":"#p"`, 1), 422, "Task.for"},
-		{"Observation without status", "/Observation/o1", strings.Replace(score, `"status":"final",`, "", 1), 422, "Observation.status"},
-		{"Observation without code", "/Observation/o1", strings.Replace(score, `"code":{"text":"life satisfaction"},`, "", 1), 422, "Observation.code"},
-		{"Observation without subject", "/Observation/o1", strings.Replace(score, `"subject"`, `"encounter"`, 1), 422, "Observation.subject"},
+		{"Observation without status", "/Observation/o1", without(score, `"status":"final",`), 422, "Observation.status"},
+		{
+			"Observation without code", "/Observation/o1",
+			without(score, `"code":{"text":"life satisfaction"},`), 422, "Observation.code",
+		},
+		{
+			"Observation without subject", "/Observation/o1",
+			strings.Replace(score, `"subject"`, `"encounter"`, 1), 422, "Observation.subject",
+		},
 		{"too long", "/Task/t1", strings.Replace(good, "urn:case", strings.Repeat("x", 1<<20), 1), 413, "too-long"},
 	} {
 		a := g.send("PUT", test.path, test.body)
@@ -405,7 +425,8 @@ func TestGPSystemRefusesWhatItCannotFile(t *testing.T) {
 func TestPracticeKnowsItsOwnPatients(t *testing.T) {
 	t.Parallel()
 	g := startGP(t, t.TempDir())
-	local := strings.Replace(task("t1", "requested"), `"https://fhir.nhs.uk/Id/nhs-number","value":"`+patientA, `"https://a99001.example/patient","value":"12`, 1)
+	local := strings.Replace(task("t1", "requested"),
+		`"https://fhir.nhs.uk/Id/nhs-number","value":"`+patientA, `"https://a99001.example/patient","value":"12`, 1)
 	g.want(http.StatusCreated, g.send("PUT", "/Task/t1", local))
 	g.base = strings.Replace(g.base, "A99001", "A99002", 1)
 	g.want(http.StatusUnprocessableEntity, g.send("PUT", "/Task/t1", local))
@@ -494,7 +515,9 @@ func TestSystemThatIsDownSaysNothing(t *testing.T) {
 func TestFaultThatIsNoneIsRefused(t *testing.T) {
 	t.Parallel()
 	g := startGP(t, t.TempDir())
-	for _, fault := range []string{``, `[]`, `{"stauts":503}`, `{"status":99}`, `{"status":600}`, `{"count":-1}`, `{"delay_ms":-1}`, `{"body":"x"}`} {
+	for _, fault := range []string{
+		``, `[]`, `{"stauts":503}`, `{"status":99}`, `{"status":600}`, `{"count":-1}`, `{"delay_ms":-1}`, `{"body":"x"}`,
+	} {
 		if a := g.send("POST", "/$fault", fault); a.status != http.StatusBadRequest {
 			t.Errorf("%s: %d", fault, a.status)
 		}
@@ -558,7 +581,8 @@ func TestRecordSurvivesARestart(t *testing.T) {
 		t.Errorf("%v; the record is not what was acknowledged: %s", err, kept)
 	}
 	for _, get := range []string{"/Task/t1", "/Task/t1/_history/1", "/Observation/new-1"} {
-		if before, after := g.send("GET", get, ""), again.send("GET", get, ""); before.body != after.body || before.header.Get("ETag") != after.header.Get("ETag") {
+		before, after := g.send("GET", get, ""), again.send("GET", get, "")
+		if before.body != after.body || before.header.Get("ETag") != after.header.Get("ETag") {
 			t.Errorf("%s: %s, was %s", get, after.body, before.body)
 		}
 	}
@@ -582,7 +606,8 @@ func TestBrokenRecordStopsTheStart(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(folder, "A99001.jsonl"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := simulator.NewGPSystems(simulator.GPConfig{Folder: folder, Practices: []simulator.Practice{{ODS: "A99001"}}}); err == nil {
+		config := simulator.GPConfig{Folder: folder, Practices: []simulator.Practice{{ODS: "A99001"}}}
+		if _, err := simulator.NewGPSystems(config); err == nil {
 			t.Errorf("%s: started", text)
 		}
 	}

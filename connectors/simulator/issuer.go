@@ -60,6 +60,8 @@ func NewIssuer(config IssuerConfig) (*Issuer, error) {
 	if config.URL == "" || config.Audience == "" {
 		return nil, errors.New("issuer: URL and Audience are needed")
 	}
+
+	// Caselink refuses longer ones; an issuer that gave them would only look broken.
 	if config.Life <= 0 || config.Life > MaxTokenLife {
 		config.Life = MaxTokenLife
 	}
@@ -108,7 +110,7 @@ func (i *Issuer) discovery(c *gin.Context) {
 }
 
 func (i *Issuer) jwks(c *gin.Context) {
-	i.mu.Lock()
+	i.mu.Lock() // Rotate and Retire replace the keys while tokens are asked for
 	published := i.keys.published()
 	i.mu.Unlock()
 	c.JSON(http.StatusOK, published)
@@ -145,6 +147,8 @@ func (i *Issuer) grant(r *http.Request) (tokenAnswer, error) {
 	if err := r.ParseForm(); err != nil {
 		return tokenAnswer{}, refuse(http.StatusBadRequest, "invalid_request", "send a form of at most 64 KiB")
 	}
+
+	// Of two values each reader may take another one: RFC 6749 section 3.2 forbids them.
 	for name, values := range r.PostForm {
 		if len(values) > 1 {
 			return tokenAnswer{}, refuse(http.StatusBadRequest, "invalid_request", "send "+name+" once")

@@ -49,6 +49,8 @@ func (i *Issuer) authenticate(r *http.Request) (Client, error) {
 
 // bySecret takes the same path for an unknown client as for a wrong secret.
 func (i *Issuer) bySecret(id, secret string) (Client, error) {
+	// Hashes have one length, so neither the time nor the answer tells which of the two it
+	// was, or how much of a secret was right.
 	client := i.clients[id]
 	want, got := sha256.Sum256([]byte(client.Secret)), sha256.Sum256([]byte(secret))
 	if subtle.ConstantTimeCompare(want[:], got[:]) != 1 || client.Secret == "" {
@@ -70,6 +72,9 @@ func (i *Issuer) byAssertion(kind, assertion, clientID string) (Client, error) {
 	if err != nil {
 		return bad("the assertion is not a JWT signed with RS384, ES384 or RS512")
 	}
+
+	// The subject names the client whose key is to verify; until it has, nothing else of
+	// the claims is believed.
 	var claims jwt.Claims
 	if err := token.UnsafeClaimsWithoutVerification(&claims); err != nil {
 		return bad("the claims of the assertion cannot be read")
@@ -89,14 +94,14 @@ func (i *Issuer) byAssertion(kind, assertion, clientID string) (Client, error) {
 	if !claims.Audience.Contains(i.TokenURL()) && !claims.Audience.Contains(i.config.URL) {
 		return bad("aud is " + i.TokenURL() + " or " + i.config.URL)
 	}
-	if why := i.spend(claims); why != "" {
+	if why := i.useOnce(claims); why != "" {
 		return bad(why)
 	}
 	return client, nil
 }
 
-// spend takes an assertion once, within its life, and says why not otherwise.
-func (i *Issuer) spend(claims jwt.Claims) (refusal string) {
+// useOnce takes an assertion once, within its life, and says why not otherwise.
+func (i *Issuer) useOnce(claims jwt.Claims) (refusal string) {
 	now := i.config.Now()
 	if claims.Expiry == nil || claims.ID == "" {
 		return "exp and jti are needed"
@@ -110,6 +115,8 @@ func (i *Issuer) spend(claims jwt.Claims) (refusal string) {
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
+
+	// Swept now and then: each jti is kept no longer than its assertion would be good.
 	if len(i.seen)%1024 == 1023 {
 		for key, until := range i.seen {
 			if now.After(until) {

@@ -86,6 +86,8 @@ func (k signingKeys) save(folder string) error {
 		return err
 	}
 	path := filepath.Join(folder, keysFile)
+
+	// A crash in the middle of a file would lose the keys that every token of now hangs on.
 	if err := os.WriteFile(path+".new", raw, 0o600); err != nil {
 		return err
 	}

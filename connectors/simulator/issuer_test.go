@@ -15,10 +15,11 @@ import (
 	"testing"
 	"time"
 
-	"caselink.example/connectors/simulator"
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/google/go-cmp/cmp"
+
+	"caselink.example/connectors/simulator"
 )
 
 type object = map[string]any
@@ -230,14 +231,17 @@ func TestClientsAuthenticateWithASecret(t *testing.T) {
 // assertion signs a client assertion with changed claims; nil removes one.
 func assertion(t *testing.T, issuer *simulator.Issuer, algorithm jose.SignatureAlgorithm, changes object) url.Values {
 	t.Helper()
-	claims := object{"iss": "signer", "sub": "signer", "aud": issuer.TokenURL(), "jti": rand.Text(), "exp": noon.Add(5 * time.Minute).Unix()}
+	claims := object{
+		"iss": "signer", "sub": "signer", "aud": issuer.TokenURL(), "jti": rand.Text(), "exp": noon.Add(5 * time.Minute).Unix(),
+	}
 	for name, value := range changes {
 		claims[name] = value
 		if value == nil {
 			delete(claims, name)
 		}
 	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: clientKeys()[algorithm]}, (&jose.SignerOptions{}).WithType("JWT"))
+	key := jose.SigningKey{Algorithm: algorithm, Key: clientKeys()[algorithm]}
+	signer, err := jose.NewSigner(key, (&jose.SignerOptions{}).WithType("JWT"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -280,7 +284,8 @@ func TestBadAssertionsAreRefused(t *testing.T) {
 		"too long a lie": {"exp": noon.Add(5*time.Minute + 11*time.Second).Unix()},
 		"not yet":        {"nbf": noon.Add(time.Minute).Unix()},
 	} {
-		if status, answer := ask(t, issuer, assertion(t, issuer, jose.ES384, changes)); status != 401 || answer["error"] != "invalid_client" {
+		status, answer := ask(t, issuer, assertion(t, issuer, jose.ES384, changes))
+		if status != 401 || answer["error"] != "invalid_client" {
 			t.Errorf("%s: %d %v", name, status, answer)
 		}
 	}

@@ -31,15 +31,3 @@ func unlock(conn *pgxpool.Conn, key int64) {
 		_ = conn.Conn().Close(ctx)
 	}
 }
-
-// Pause waits for d, or reports false when ctx ends first.
-func Pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
-}

@@ -74,7 +74,10 @@ func attacks(t *testing.T, w *world, elsewhere string) []attack {
 		t.Fatal(err)
 	}
 	public := rsaKey.Public().Key.(*rsa.PublicKey)
-	for _, block := range []*pem.Block{{Type: "PUBLIC KEY", Bytes: spki}, {Type: "RSA PUBLIC KEY", Bytes: x509.MarshalPKCS1PublicKey(public)}} {
+	for _, block := range []*pem.Block{
+		{Type: "PUBLIC KEY", Bytes: spki},
+		{Type: "RSA PUBLIC KEY", Bytes: x509.MarshalPKCS1PublicKey(public)},
+	} {
 		text := pem.EncodeToMemory(block)
 		add("hs-pubkey-pem", fhir.IssueSecurity,
 			hmacWith(text, object{"kid": rsaKey.KeyID}), hmacWith(text[:len(text)-1], object{"kid": rsaKey.KeyID}))
@@ -119,7 +122,8 @@ func attacks(t *testing.T, w *world, elsewhere string) []attack {
 	add("jwk-embed", fhir.IssueSecurity, resign("ES256", other, object{"jwk": forged}), w.forge(t, object{"jwk": forged}, nil))
 	add("x5c-self", fhir.IssueSecurity, resign("ES256", other, object{"x5c": []string{"AA=="}}))
 	add("crit-unknown", fhir.IssueSecurity, w.forge(t, object{"crit": []string{"x"}, "x": 1}, nil))
-	add("b64-false", fhir.IssueSecurity, w.forge(t, object{"b64": false, "crit": []string{"b64"}}, nil), w.forge(t, object{"b64": true}, nil))
+	add("b64-false", fhir.IssueSecurity,
+		w.forge(t, object{"b64": false, "crit": []string{"b64"}}, nil), w.forge(t, object{"b64": true}, nil))
 	add("zip", fhir.IssueSecurity, w.forge(t, object{"zip": "DEF"}, nil))
 	add("jwe-instead", fhir.IssueSecurity, good+".AA.AA", "a.b.c.d.e")
 	add("json-serialization", fhir.IssueSecurity,
@@ -140,7 +144,8 @@ func attacks(t *testing.T, w *world, elsewhere string) []attack {
 		w.forge(t, object{"typ": nil}, nil), w.forge(t, object{"typ": "logout+jwt"}, nil), w.forge(t, object{"typ": "dpop+jwt"}, nil))
 	add("typ-assertion", fhir.IssueUnknown, w.forge(t, object{"typ": "JWT"}, object{"iss": "gp-a", "aud": w.TokenURL(), "scope": nil}))
 	add("iss-wrong", fhir.IssueUnknown,
-		claim("iss", w.url+"/"), claim("iss", w.url+".attacker"), claim("iss", strings.ToUpper(w.url)), claim("iss", strings.Replace(w.url, "http", "https", 1)),
+		claim("iss", w.url+"/"), claim("iss", w.url+".attacker"), claim("iss", strings.ToUpper(w.url)),
+		claim("iss", strings.Replace(w.url, "http", "https", 1)),
 		claim("iss", strings.Replace(w.url, "://", "://user@", 1)), claim("iss", []string{w.url}), claim("iss", ""))
 	add("iss-missing", fhir.IssueUnknown, claim("iss", nil))
 	add("aud-wrong", fhir.IssueUnknown,
@@ -153,15 +158,19 @@ func attacks(t *testing.T, w *world, elsewhere string) []attack {
 	add("exp-missing", fhir.IssueSecurity, claim("exp", nil))
 	add("exp-types", fhir.IssueSecurity,
 		claim("exp", "soon"), rawClaim("exp", `"`+"1900000000"+`"`), rawClaim("exp", "1e400"), claim("exp", -1), claim("exp", 0),
-		rawClaim("exp", "253402300800000"), rawClaim("exp", "9223372036854775808"), rawClaim("exp", "null"), claim("exp", []int{1}), claim("exp", true))
+		rawClaim("exp", "253402300800000"), rawClaim("exp", "9223372036854775808"), rawClaim("exp", "null"),
+		claim("exp", []int{1}), claim("exp", true))
 	add("nbf-future", fhir.IssueSecurity, claim("nbf", now+61), claim("nbf", "now"))
 	add("iat-future", fhir.IssueSecurity, claim("iat", now+61), claim("iat", nil), claim("iat", "now"))
 	add("lifetime-long", fhir.IssueSecurity,
-		w.forge(t, nil, object{"exp": now + 3661}), w.forge(t, nil, object{"exp": now + 10*365*86400}), w.forge(t, nil, object{"iat": now - 86400}))
+		w.forge(t, nil, object{"exp": now + 3661}), w.forge(t, nil, object{"exp": now + 10*365*86400}),
+		w.forge(t, nil, object{"iat": now - 86400}))
 	add("claim-missing", fhir.IssueSecurity, claim("sub", nil), claim("sub", ""), claim("client_id", nil), claim("client_id", 7))
-	add("ods-unclear", fhir.IssueForbidden, claim("ods", []string{"A99001", "A99002"}), claim("ods", 7), rawClaim("ods", "null"), claim("ods", ""), claim("ods", object{}))
+	add("ods-unclear", fhir.IssueForbidden,
+		claim("ods", []string{"A99001", "A99002"}), claim("ods", 7), rawClaim("ods", "null"), claim("ods", ""), claim("ods", object{}))
 	add("services-unclear", fhir.IssueForbidden, claim("services", object{}), claim("services", []int{1}))
-	add("not-json", fhir.IssueSecurity, "a.b.c", b64([]byte("{}"))+"."+b64([]byte("[]"))+".AA", b64([]byte("null"))+"."+b64([]byte("7"))+".AA")
+	add("not-json", fhir.IssueSecurity, "a.b.c",
+		b64([]byte("{}"))+"."+b64([]byte("[]"))+".AA", b64([]byte("null"))+"."+b64([]byte("7"))+".AA")
 	add("many-dots", fhir.IssueSecurity, strings.Repeat(".", 8<<10), "..", ".", strings.Repeat("a.", 100))
 	add("too-long", fhir.IssueSecurity, strings.Repeat("a", 16<<10+1), claim("pad", strings.Repeat("a", 16<<10)))
 	add("no-token", fhir.IssueLogin, "")
@@ -187,12 +196,12 @@ func TestBadTokensAreRefused(t *testing.T) {
 		if _, err := w.verifier.Verify(t.Context(), good); err != nil {
 			t.Fatalf("before %s: a good token is refused: %v", a.recipe, err)
 		}
-		caller, err := w.verifier.Verify(t.Context(), a.token)
+		principal, err := w.verifier.Verify(t.Context(), a.token)
 		if !fhir.Is(err, a.want) {
 			t.Errorf("%s: %.60q: got %v, want %s", a.recipe, a.token, err, a.want)
 		}
-		if caller.Client != "" || caller.ODS != "" {
-			t.Errorf("%s: refused, but the caller is %+v", a.recipe, caller)
+		if principal.Client != "" || principal.ODS != "" {
+			t.Errorf("%s: refused, but the principal is %+v", a.recipe, principal)
 		}
 		if err != nil && len(a.token) > 8 && strings.Contains(err.Error(), a.token[:8]) {
 			t.Errorf("%s: the error repeats the token: %v", a.recipe, err)
@@ -249,9 +258,9 @@ func FuzzVerify(f *testing.F) {
 	f.Add(w.forge(f, nil, nil))
 	f.Add("eyJhbGciOiJub25lIn0.e30.")
 	f.Fuzz(func(t *testing.T, token string) {
-		caller, err := w.verifier.Verify(context.Background(), token)
-		if err == nil && caller.Client != "gp-a" {
-			t.Errorf("accepted for %+v", caller)
+		principal, err := w.verifier.Verify(context.Background(), token)
+		if err == nil && principal.Client != "gp-a" {
+			t.Errorf("accepted for %+v", principal)
 		}
 		if err != nil && len(fhir.ErrorsOf(err)) == 1 && fhir.Is(err, fhir.IssueException) {
 			t.Errorf("not a refusal: %v", err)

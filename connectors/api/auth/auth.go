@@ -1,5 +1,5 @@
 // Package auth is the door for bearer tokens: from the text that a client sent to the
-// Caller that an issuer vouches for. It takes JWT access tokens of configured OIDC
+// Principal that an issuer vouches for. It takes JWT access tokens of configured OIDC
 // issuers and asks nothing of anyone else.
 //
 // https://www.rfc-editor.org/rfc/rfc9068 (JWT access tokens)
@@ -16,12 +16,13 @@ import (
 	"strings"
 	"time"
 
-	"caselink.example/fhir"
 	"github.com/coreos/go-oidc/v3/oidc"
+
+	"caselink.example/fhir"
 )
 
 const (
-	maxToken = 16 << 10         // bytes of a token
+	maxToken = 16 << 10         // bytes of a token; net/http itself would take a megabyte of headers
 	leeway   = 60 * time.Second // that the issuer's clock may differ from ours, either way
 
 	defaultMaxLife  = time.Hour
@@ -52,7 +53,7 @@ type Issuer struct {
 	URL        string        // the issuer identifier, exactly as iss has it
 	Audience   string        // must be in aud
 	Algorithms []string      // a subset of Algorithms; default all
-	Claims     ClaimNames    // where the issuer puts what Caller needs
+	Claims     ClaimNames    // where the issuer puts what Principal needs
 	MaxLife    time.Duration // from iat to exp; default one hour
 }
 
@@ -67,14 +68,14 @@ type ClaimNames struct {
 	Scope    string // default scope: separated by spaces, or a list
 }
 
-// Caller is who sent a request, as its token says.
-type Caller struct {
+// Principal is who a token speaks for, and how far it reaches.
+type Principal struct {
 	Client   string
 	User     string // "" for a system
 	UserName string
 	UserRole string
-	ODS      string   // code of the caller's organisation; "" when the token names none
-	Services []string // ids of the services whose cases the caller works
+	ODS      string   // code of the principal's organisation; "" when the token names none
+	Services []string // ids of the services whose cases the principal works
 	Scopes   Scopes
 	Expires  time.Time
 }
@@ -96,7 +97,8 @@ func (c Config) Check() error {
 		}
 		for _, algorithm := range issuer.Algorithms {
 			if !slices.Contains(Algorithms, algorithm) {
-				errs = append(errs, fmt.Errorf("issuer %q: algorithm %q is not one of %s", issuer.URL, algorithm, strings.Join(Algorithms, ", ")))
+				known := strings.Join(Algorithms, ", ")
+				errs = append(errs, fmt.Errorf("issuer %q: algorithm %q is not one of %s", issuer.URL, algorithm, known))
 			}
 		}
 	}
@@ -120,6 +122,7 @@ func secureURL(raw string) error {
 // Bearer gets the token from the header Authorization. It is IssueLogin when there is
 // none, or more than one. https://www.rfc-editor.org/rfc/rfc6750#section-2.1
 func Bearer(h http.Header) (string, error) {
+	// Of two headers a proxy may have judged the other one.
 	values := h.Values("Authorization")
 	if len(values) == 1 {
 		if scheme, token, ok := strings.Cut(values[0], " "); ok && strings.EqualFold(scheme, "Bearer") {

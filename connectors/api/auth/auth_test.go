@@ -191,7 +191,8 @@ func sign(t testing.TB, algorithm string, key any, input string) []byte {
 	case "RS":
 		signature, err = rsa.SignPKCS1v15(rand.Reader, key.(*rsa.PrivateKey), h, digest())
 	case "PS":
-		signature, err = rsa.SignPSS(rand.Reader, key.(*rsa.PrivateKey), h, digest(), &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
+		salt := &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
+		signature, err = rsa.SignPSS(rand.Reader, key.(*rsa.PrivateKey), h, digest(), salt)
 	case "ES":
 		private := key.(*ecdsa.PrivateKey)
 		r, s, signErr := ecdsa.Sign(rand.Reader, private, digest())

@@ -11,10 +11,10 @@ type digest = [sha256.Size]byte
 
 // verified is a token that was found good.
 type verified struct {
-	digest digest
-	caller Caller
-	issuer *issuer
-	keys   *[]key // that it was verified with: it is good while they are in force
+	digest    digest
+	principal Principal
+	issuer    *issuer
+	keys      *[]key // that it was verified with: it is good while they are in force
 }
 
 // cache remembers the verified tokens that were used last. It holds no refusals: what
@@ -52,6 +52,8 @@ func (c *cache) put(v *verified) {
 		return
 	}
 	c.items[v.digest] = c.order.PushFront(v)
+
+	// Bounded by the number used last and not by age, which Verify checks in any case.
 	if c.order.Len() > c.max {
 		oldest := c.order.Remove(c.order.Back()).(*verified)
 		delete(c.items, oldest.digest)

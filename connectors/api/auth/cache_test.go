@@ -23,9 +23,9 @@ func TestCacheForgetsWhatWasUsedLongestAgo(t *testing.T) {
 func TestCacheReplacesAToken(t *testing.T) {
 	t.Parallel()
 	c := newCache(2)
-	c.put(&verified{caller: Caller{Client: "before"}})
-	c.put(&verified{caller: Caller{Client: "after"}})
-	if got := c.get(digest{}).caller.Client; got != "after" || c.order.Len() != 1 {
+	c.put(&verified{principal: Principal{Client: "before"}})
+	c.put(&verified{principal: Principal{Client: "after"}})
+	if got := c.get(digest{}).principal.Client; got != "after" || c.order.Len() != 1 {
 		t.Errorf("%s, %d entries", got, c.order.Len())
 	}
 }

@@ -5,8 +5,9 @@ import (
 	"slices"
 	"time"
 
-	"caselink.example/fhir"
 	"github.com/go-jose/go-jose/v4/json"
+
+	"caselink.example/fhir"
 )
 
 // claims are the claims of a token by name.
@@ -62,46 +63,51 @@ func (i *issuer) client(c claims) string {
 	return client
 }
 
-// caller believes the claims of a token whose signature is verified, within their times.
-func (i *issuer) caller(c claims, now time.Time) (Caller, error) {
+// principal believes the claims of a token whose signature is verified, within their times.
+func (i *issuer) principal(c claims, now time.Time) (Principal, error) {
+	// A token for another service, which that service could send on, is good for nothing here.
 	audience, _ := c.list("aud")
 	if !slices.Contains(audience, i.Audience) {
-		return Caller{}, fhir.Errorf(fhir.IssueUnknown, "the token is for another audience: ask the issuer for one for this service")
+		return Principal{}, fhir.Errorf(fhir.IssueUnknown, "the token is for another audience: ask the issuer for one for this service")
 	}
 	expires, err := i.checkTimes(c, now)
 	if err != nil {
-		return Caller{}, err
+		return Principal{}, err
 	}
 	subject, hasSubject := c.text("sub")
 	client := i.client(c)
 	if !hasSubject || client == "" {
-		return Caller{}, fhir.Errorf(fhir.IssueSecurity, "the token needs sub and the client that it was given to")
+		return Principal{}, fhir.Errorf(fhir.IssueSecurity, "the token needs sub and the client that it was given to")
 	}
-	caller := Caller{Client: client, Expires: expires}
+
+	// A system's own token has the client for its subject too; any other subject is a person.
+	principal := Principal{Client: client, Expires: expires}
 	if user, _ := c.text(i.Claims.User); user != client && subject != client {
-		caller.User = user
-		caller.UserName, _ = c.text(i.Claims.UserName)
-		caller.UserRole, _ = c.text(i.Claims.UserRole)
+		principal.User = user
+		principal.UserName, _ = c.text(i.Claims.UserName)
+		principal.UserRole, _ = c.text(i.Claims.UserRole)
 	}
-	if err := i.authorise(&caller, c); err != nil {
-		return Caller{}, err
+	if err := i.authorise(&principal, c); err != nil {
+		return Principal{}, err
 	}
-	return caller, nil
+	return principal, nil
 }
 
-// authorise takes what the caller may see. An organisation or service that is named in
+// authorise takes what the principal may see. An organisation or service that is named in
 // a way that cannot be understood is not the same as none.
-func (i *issuer) authorise(caller *Caller, c claims) error {
+func (i *issuer) authorise(principal *Principal, c claims) error {
 	var ok bool
-	if caller.ODS, ok = c.text(i.Claims.ODS); !ok && c.has(i.Claims.ODS) {
+	if principal.ODS, ok = c.text(i.Claims.ODS); !ok && c.has(i.Claims.ODS) {
 		return fhir.Errorf(fhir.IssueForbidden, "the organisation of the token must be one ODS code")
 	}
-	if caller.Services, ok = c.list(i.Claims.Services); !ok && c.has(i.Claims.Services) {
+	if principal.Services, ok = c.list(i.Claims.Services); !ok && c.has(i.Claims.Services) {
 		return fhir.Errorf(fhir.IssueForbidden, "the services of the token must be a list of ids")
 	}
+
+	// Scopes that cannot be understood are none, for they only ever add.
 	scopes, _ := c.list(i.Claims.Scope)
 	for _, scope := range scopes {
-		caller.Scopes = append(caller.Scopes, ParseScopes(scope)...)
+		principal.Scopes = append(principal.Scopes, ParseScopes(scope)...)
 	}
 	return nil
 }

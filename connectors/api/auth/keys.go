@@ -16,9 +16,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"caselink.example/fhir"
 	"github.com/go-jose/go-jose/v4"
 	"golang.org/x/sync/singleflight"
+
+	"caselink.example/fhir"
 )
 
 const (
@@ -84,6 +85,10 @@ func (s *keySet) mayFetch(k *keys, now time.Time) bool {
 func (s *keySet) inForce(ctx context.Context) *[]key {
 	k, now := s.current.Load(), s.now()
 	if s.due(k, now) {
+		// Who waits: everybody while there is nothing to judge by, and after a quiet time,
+		// in which a key may have been withdrawn, those who come before the first attempt
+		// since the keys died. Nobody else, so that an issuer that is slow or away costs a
+		// request in fetchPause some time and not all of them.
 		dead := k.fetched.Add(s.life)
 		k = s.refresh(ctx, s.usable(k, now) == nil || now.After(dead) && !k.attempted.After(dead))
 	}
@@ -94,11 +99,15 @@ func (s *keySet) inForce(ctx context.Context) *[]key {
 // that it is from. IssueTransient: no keys to judge by. IssueUnknown: no such key.
 func (s *keySet) find(ctx context.Context, kid, algorithm string) (*key, *[]key, error) {
 	list := s.inForce(ctx)
+
+	// A key that is not there may be new. The cool-down counts for all tokens together:
+	// with one for each kid, made-up kids would fetch without end.
 	if list != nil && len(matching(*list, kid, algorithm)) == 0 && s.mayFetch(s.current.Load(), s.now()) {
 		list = s.usable(s.refresh(ctx, true), s.now())
 	}
 	if list == nil {
-		return nil, nil, fhir.Errorf(fhir.IssueTransient, "the keys of the issuer are not at hand: try again in %d seconds", int(fetchPause.Seconds()))
+		return nil, nil, fhir.Errorf(fhir.IssueTransient,
+			"the keys of the issuer are not at hand: try again in %d seconds", int(fetchPause.Seconds()))
 	}
 	switch matches := matching(*list, kid, algorithm); len(matches) {
 	case 0:
@@ -106,7 +115,8 @@ func (s *keySet) find(ctx context.Context, kid, algorithm string) (*key, *[]key,
 	case 1:
 		return matches[0], list, nil
 	default:
-		return nil, nil, fhir.Errorf(fhir.IssueSecurity, "several keys of the issuer fit the token: its header needs a kid, and each kid one key")
+		return nil, nil, fhir.Errorf(fhir.IssueSecurity,
+			"several keys of the issuer fit the token: its header needs a kid, and each kid one key")
 	}
 }
 
@@ -140,6 +150,8 @@ func (k *key) fits(algorithm string) bool {
 // refresh fetches, together with everyone who wants to at the same time. The fetch
 // outlives a caller who gives up. Without wait it returns what there is.
 func (s *keySet) refresh(ctx context.Context, wait bool) *keys {
+	// DoChan keeps a channel for each caller until the fetch ends: those who do not wait
+	// would heap them up while the issuer hangs.
 	if !wait && s.busy.Load() {
 		return s.current.Load()
 	}
@@ -161,6 +173,7 @@ func (s *keySet) refresh(ctx context.Context, wait bool) *keys {
 // attempt fetches once, unless someone has just done so. When it fails, the keys that
 // were there stay.
 func (s *keySet) attempt(ctx context.Context) {
+	// Whoever decided to fetch before the last attempt ended arrives here after it.
 	before, now := s.current.Load(), s.now()
 	if !s.mayFetch(before, now) {
 		return
@@ -171,6 +184,9 @@ func (s *keySet) attempt(ctx context.Context) {
 	after.attempted = now
 	if document, list, err := s.fetch(ctx); err == nil {
 		after.fetched = now
+
+		// The list's address is what remembered tokens are compared by: equal documents must
+		// not forget them all every few minutes.
 		if !bytes.Equal(document, before.document) {
 			after.document, after.list = document, &list
 		}
@@ -190,7 +206,7 @@ func (s *keySet) fetch(ctx context.Context) (document []byte, list []key, err er
 		list, err = parseKeys(document)
 	}
 	if err != nil {
-		s.jwksURL = ""
+		s.jwksURL = "" // the keys may have moved: the next attempt asks again where they are
 		return nil, nil, err
 	}
 	return document, list, nil
@@ -210,6 +226,8 @@ func (s *keySet) discover(ctx context.Context) (string, error) {
 	if err := json.Unmarshal(raw, &provider); err != nil {
 		return "", fmt.Errorf("discovery: %w", err)
 	}
+
+	// Section 4.3 of the same: another issuer's document would name another issuer's keys.
 	if provider.Issuer != s.issuer {
 		return "", errors.New("discovery: the document is another issuer's")
 	}

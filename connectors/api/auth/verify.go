@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/sha256"
@@ -10,12 +11,13 @@ import (
 	"strings"
 	"time"
 
-	"caselink.example/fhir"
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4/json" // refuses members that come twice, and takes names exactly
+
+	"caselink.example/fhir"
 )
 
-// Verifier turns bearer tokens into callers. It may be used by many goroutines.
+// Verifier turns bearer tokens into principals. It may be used by many goroutines.
 type Verifier struct {
 	issuers map[string]*issuer
 	cache   *cache
@@ -37,39 +39,33 @@ func New(config Config) *Verifier {
 	}
 	client := http.Client{}
 	if config.HTTPClient != nil {
-		client = *config.HTTPClient
+		client = *config.HTTPClient // a copy: its owner's stays as it is
 	}
+
+	// The address of the keys is checked to be https; a redirect would lead past that.
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	v := &Verifier{issuers: map[string]*issuer{}, cache: newCache(or(config.Cached, defaultCached)), now: config.Now}
+	v := &Verifier{issuers: map[string]*issuer{}, cache: newCache(cmp.Or(config.Cached, defaultCached)), now: config.Now}
 	for _, i := range config.Issuers {
-		i.MaxLife = or(i.MaxLife, defaultMaxLife)
+		i.MaxLife = cmp.Or(i.MaxLife, defaultMaxLife)
 		i.Claims = i.Claims.withDefaults()
 		if len(i.Algorithms) == 0 {
 			i.Algorithms = Algorithms
 		}
 		keySet := &keySet{
 			issuer: i.URL, client: &client, now: config.Now,
-			life: or(config.KeyLife, defaultKeyLife), grace: or(config.KeyGrace, defaultKeyGrace),
+			life: cmp.Or(config.KeyLife, defaultKeyLife), grace: cmp.Or(config.KeyGrace, defaultKeyGrace),
 		}
-		keySet.current.Store(&keys{})
+		keySet.current.Store(&keys{}) // never nil, so nobody has to ask
 		v.issuers[i.URL] = &issuer{i, keySet}
 	}
 	return v
 }
 
-func or[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
-}
-
 func (n ClaimNames) withDefaults() ClaimNames {
 	return ClaimNames{
 		Client: n.Client, // "" means client_id, then azp
-		User:   or(n.User, "sub"), UserName: or(n.UserName, "name"), UserRole: or(n.UserRole, "role"),
-		ODS: or(n.ODS, "ods"), Services: or(n.Services, "services"), Scope: or(n.Scope, "scope"),
+		User:   cmp.Or(n.User, "sub"), UserName: cmp.Or(n.UserName, "name"), UserRole: cmp.Or(n.UserRole, "role"),
+		ODS: cmp.Or(n.ODS, "ods"), Services: cmp.Or(n.Services, "services"), Scope: cmp.Or(n.Scope, "scope"),
 	}
 }
 
@@ -77,25 +73,28 @@ func (n ClaimNames) withDefaults() ClaimNames {
 // IssueLogin (no token), IssueExpired, IssueUnknown (issuer or key), IssueSecurity
 // (anything else about the token), IssueForbidden (it names its organisation in a way
 // that cannot be understood) and IssueTransient (the issuer's keys cannot be had: 503).
-func (v *Verifier) Verify(ctx context.Context, rawBearer string) (Caller, error) {
+func (v *Verifier) Verify(ctx context.Context, rawBearer string) (Principal, error) {
 	if rawBearer == "" {
-		return Caller{}, fhir.Errorf(fhir.IssueLogin, "an access token is needed")
+		return Principal{}, fhir.Errorf(fhir.IssueLogin, "an access token is needed")
 	}
 	if len(rawBearer) > maxToken {
-		return Caller{}, fhir.Errorf(fhir.IssueSecurity, "a token has at most %d bytes", maxToken)
+		return Principal{}, fhir.Errorf(fhir.IssueSecurity, "a token has at most %d bytes", maxToken)
 	}
+
+	// What was found good stays so until the token expires or the issuer's keys change: a
+	// key that is withdrawn takes its tokens with it, whatever is remembered.
 	d := sha256.Sum256([]byte(rawBearer))
-	if known := v.cache.get(d); known != nil && !v.now().After(known.caller.Expires.Add(leeway)) &&
+	if known := v.cache.get(d); known != nil && !v.now().After(known.principal.Expires.Add(leeway)) &&
 		known.keys == known.issuer.keys.inForce(ctx) {
-		return known.caller, nil
+		return known.principal, nil
 	}
 	fresh, err := v.verify(ctx, rawBearer)
 	if err != nil {
-		return Caller{}, err
+		return Principal{}, err
 	}
 	fresh.digest = d
 	v.cache.put(fresh)
-	return fresh.caller, nil
+	return fresh.principal, nil
 }
 
 // verify does the whole work: form, issuer, header, signature, claims; in this order,
@@ -105,6 +104,8 @@ func (v *Verifier) verify(ctx context.Context, raw string) (*verified, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	// iss is believed for nothing but to choose among the issuers that are configured.
 	name, _ := claims.text("iss")
 	i := v.issuers[name]
 	if i == nil {
@@ -117,18 +118,20 @@ func (v *Verifier) verify(ctx context.Context, raw string) (*verified, error) {
 	if err != nil {
 		return nil, err
 	}
-	// go-oidc verifies the signature and iss; aud and times are ours, with one leeway for all.
+
+	// go-oidc verifies the signature and iss, with one key and one algorithm that fit each
+	// other; aud and times are checked below, with one leeway for all.
 	door := oidc.NewVerifier(i.URL, &oidc.StaticKeySet{PublicKeys: []crypto.PublicKey{key.Key}}, &oidc.Config{
 		SupportedSigningAlgs: []string{header.Algorithm}, SkipClientIDCheck: true, SkipExpiryCheck: true,
 	})
 	if _, err := door.Verify(ctx, raw); err != nil {
 		return nil, fhir.Errorf(fhir.IssueSecurity, "the token does not verify: get a new one")
 	}
-	caller, err := i.caller(claims, v.now())
+	principal, err := i.principal(claims, v.now())
 	if err != nil {
 		return nil, err
 	}
-	return &verified{caller: caller, issuer: i, keys: keys}, nil
+	return &verified{principal: principal, issuer: i, keys: keys}, nil
 }
 
 // header is what is read of a JOSE header. The last group are members that would let
@@ -147,7 +150,7 @@ type header struct {
 	X5C  json.RawMessage `json:"x5c"`
 }
 
-func (h header) bringsItsOwn() bool {
+func (h header) forbidden() bool {
 	return h.Crit != nil || h.B64 != nil || h.Zip != nil || h.JKU != nil || h.JWK != nil || h.X5U != nil || h.X5C != nil
 }
 
@@ -163,8 +166,12 @@ func open(raw string) (h header, c claims, err error) {
 	if strings.Count(raw, ".") != 2 {
 		return bad("not a signed JWT")
 	}
+
+	// Two spellings of one token would be two entries of the cache, and what one reader
+	// skips another may not: the decoder skips line breaks, and takes loose trailing bits
+	// unless it is strict.
 	parts := strings.Split(raw, ".")
-	if strings.ContainsAny(raw, "\r\n") || parts[2] == "" { // the decoder skips line breaks
+	if strings.ContainsAny(raw, "\r\n") || parts[2] == "" {
 		return bad("not a signed JWT")
 	}
 	head, errHead := strict.DecodeString(parts[0])
@@ -184,10 +191,11 @@ func open(raw string) (h header, c claims, err error) {
 // predate RFC 9068 say JWT, as ID tokens do: such a token must have what an access
 // token has, scope and client, and nothing that only an ID token has.
 func (i *issuer) checkHeader(h header, c claims) error {
+	// First of all, and from our list: the token must not choose how it is judged.
 	if !slices.Contains(i.Algorithms, h.Algorithm) {
 		return fhir.Errorf(fhir.IssueSecurity, "the token must be signed with %s", strings.Join(i.Algorithms, ", "))
 	}
-	if h.bringsItsOwn() {
+	if h.forbidden() {
 		return fhir.Errorf(fhir.IssueSecurity, "the header of the token may have alg, typ and kid only")
 	}
 	switch strings.TrimPrefix(strings.ToLower(h.Type), "application/") {

@@ -25,7 +25,7 @@ func TestTokensOfTheIssuerNameTheCaller(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	expires := w.Now().Add(time.Hour)
-	want := map[string]auth.Caller{
+	want := map[string]auth.Principal{
 		"gp-a": {Client: "gp-a", ODS: "A99001", Scopes: auth.Scopes{"system/ServiceRequest.cruds", "system/Task.rs"}, Expires: expires},
 		"app": {Client: "app", User: "user-7", UserName: "Sam Link", UserRole: "link worker", Services: []string{"s1", "s2"},
 			Scopes: auth.Scopes{"cases.read", "cases.write"}, Expires: expires},
@@ -47,7 +47,9 @@ func TestTokensOfTheIssuerNameTheCaller(t *testing.T) {
 func TestClaimNamesAreConfiguration(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.config.Issuers[0].Claims = auth.ClaimNames{Client: "cid", User: "uid", UserName: "n", UserRole: "r", ODS: "org", Services: "svc", Scope: "scp"}
+	w.config.Issuers[0].Claims = auth.ClaimNames{
+		Client: "cid", User: "uid", UserName: "n", UserRole: "r", ODS: "org", Services: "svc", Scope: "scp",
+	}
 	token := w.forge(t, nil, object{
 		"client_id": nil, "cid": "c", "uid": "u", "n": "N", "r": "R", "org": "A99003", "svc": "s9", "scp": []string{"a", "b c"},
 		"ods": "A99001", "scope": "admin", "sub": "subject",
@@ -55,7 +57,7 @@ func TestClaimNamesAreConfiguration(t *testing.T) {
 
 	got, err := auth.New(w.config).Verify(t.Context(), token)
 
-	want := auth.Caller{Client: "c", User: "u", UserName: "N", UserRole: "R", ODS: "A99003", Services: []string{"s9"},
+	want := auth.Principal{Client: "c", User: "u", UserName: "N", UserRole: "R", ODS: "A99003", Services: []string{"s9"},
 		Scopes: auth.Scopes{"a", "b", "c"}, Expires: w.Now().Add(10 * time.Minute)}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
@@ -261,7 +263,8 @@ func TestBadTokensCauseTwoFetchesAtMost(t *testing.T) {
 	for worker := range workers {
 		group.Go(func() {
 			for n := range each {
-				bad := fmt.Sprintf("%s.%s.%s", b64(fmt.Appendf(nil, `{"alg":"ES256","typ":"at+jwt","kid":"k%d-%d"}`, worker, n)), strings.Split(good, ".")[1], "AAAA")
+				header := fmt.Appendf(nil, `{"alg":"ES256","typ":"at+jwt","kid":"k%d-%d"}`, worker, n)
+				bad := fmt.Sprintf("%s.%s.%s", b64(header), strings.Split(good, ".")[1], "AAAA")
 				if _, err := w.verifier.Verify(t.Context(), bad); !fhir.Is(err, fhir.IssueUnknown) {
 					t.Errorf("bad token: %v", err)
 				}
@@ -536,7 +539,8 @@ func TestIssuersDoNotVouchForEachOther(t *testing.T) {
 	if _, err := v.Verify(t.Context(), a.forge(t, nil, nil)); err != nil {
 		t.Errorf("own token: %v", err)
 	}
-	if _, err := v.Verify(t.Context(), a.forge(t, nil, object{"iss": b.url, "aud": "https://second.example"})); !fhir.Is(err, fhir.IssueUnknown) {
+	forged := a.forge(t, nil, object{"iss": b.url, "aud": "https://second.example"})
+	if _, err := v.Verify(t.Context(), forged); !fhir.Is(err, fhir.IssueUnknown) {
 		t.Errorf("signed by the first in the name of the second: %v", err)
 	}
 	if _, err := v.Verify(t.Context(), b.forge(t, nil, nil)); !fhir.Is(err, fhir.IssueUnknown) {

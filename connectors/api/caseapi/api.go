@@ -60,7 +60,7 @@ func (a *API) Mount(engine *gin.Engine) {
 // needs refuses a token without the scope, or of nobody's service.
 func needs(scope string) gin.HandlerFunc {
 	return edge.Handle(func(c *gin.Context) error {
-		caller := edge.Caller(c)
+		caller := edge.Principal(c)
 		if !caller.Scopes.Has(scope) {
 			return fhir.Errorf(fhir.IssueForbidden, "the token does not allow this: it needs the scope %s", scope)
 		}

@@ -45,11 +45,11 @@ type (
 
 // view is the case as the caller may see it.
 func view(c *gin.Context, found cases.Case) caseView {
-	if !edge.Caller(c).Scopes.Has(ScopeSensitive) {
+	if !edge.Principal(c).Scopes.Has(ScopeSensitive) {
 		found = discreet(found)
 	}
 	moves := cases.Moves(found.Status)
-	if !edge.Caller(c).Scopes.Has(ScopeWrite) {
+	if !edge.Principal(c).Scopes.Has(ScopeWrite) {
 		moves = []cases.State{}
 	}
 	return caseView{Case: found, Moves: moves}
@@ -60,7 +60,7 @@ func (a *API) listCases(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	f.Sensitive = edge.Caller(c).Scopes.Has(ScopeSensitive)
+	f.Sensitive = edge.Principal(c).Scopes.Has(ScopeSensitive)
 	page, next, err := a.Cases.Cases(c.Request.Context(), edge.Scope(c, fhir.RoleApp), f)
 	if err != nil {
 		return err

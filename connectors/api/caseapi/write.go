@@ -89,7 +89,7 @@ func actor(c *gin.Context, named *cases.Actor) cases.Actor {
 	if named != nil {
 		told = *named
 	}
-	caller := edge.Caller(c)
+	caller := edge.Principal(c)
 	if caller.User == "" {
 		return told
 	}

@@ -18,7 +18,8 @@ import (
 )
 
 const internalError = `{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"exception","details":{"coding":[` +
-	`{"system":"https://fhir.nhs.uk/CodeSystem/http-error-codes","code":"REC_SERVER_ERROR","display":"500: Internal Server Error"}]},"diagnostics":"internal error"}]}`
+	`{"system":"https://fhir.nhs.uk/CodeSystem/http-error-codes",` +
+	`"code":"REC_SERVER_ERROR","display":"500: Internal Server Error"}]},"diagnostics":"internal error"}]}`
 
 // served answers one request by the handler, and returns the log and the metrics with it.
 func served(t *testing.T, h edge.Handler, r *http.Request) (answer *httptest.ResponseRecorder, log string, reg *prometheus.Registry) {
@@ -55,10 +56,14 @@ func TestUnknownErrorTellsNothing(t *testing.T) {
 
 func TestClientsFaultIsNoAlarm(t *testing.T) {
 	t.Parallel()
-	_, log, _ := served(t, func(*gin.Context) error { return fhir.Errorf(fhir.IssueInvalid, "about Ann") }, httptest.NewRequest("GET", "/thing/9990000018", nil))
+	refuses := func(*gin.Context) error { return fhir.Errorf(fhir.IssueInvalid, "about Ann") }
 
-	if !strings.Contains(log, `"level":"INFO"`) || !strings.Contains(log, `"route":"/thing/:id"`) || !strings.Contains(log, `"issue":"invalid"`) {
-		t.Errorf("logged as %s", log)
+	_, log, _ := served(t, refuses, httptest.NewRequest("GET", "/thing/9990000018", nil))
+
+	for _, want := range []string{`"level":"INFO"`, `"route":"/thing/:id"`, `"issue":"invalid"`} {
+		if !strings.Contains(log, want) {
+			t.Errorf("logged as %s", log)
+		}
 	}
 	if strings.Contains(log, "Ann") || strings.Contains(log, "9990000018") {
 		t.Errorf("the log repeats what the client sent: %s", log)
@@ -67,13 +72,16 @@ func TestClientsFaultIsNoAlarm(t *testing.T) {
 
 func TestRequestIsCountedByItsRoute(t *testing.T) {
 	t.Parallel()
-	_, _, reg := served(t, func(c *gin.Context) error { c.Status(http.StatusOK); return nil }, httptest.NewRequest("GET", "/thing/9990000018", nil))
+	takes := func(c *gin.Context) error { c.Status(http.StatusOK); return nil }
+
+	_, _, reg := served(t, takes, httptest.NewRequest("GET", "/thing/9990000018", nil))
 
 	families, err := reg.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := fmt.Sprint(families[0].GetMetric()[0].GetLabel()); !strings.Contains(got, `value:"/thing/:id"`) || strings.Contains(got, "9990000018") {
+	got := fmt.Sprint(families[0].GetMetric()[0].GetLabel())
+	if !strings.Contains(got, `value:"/thing/:id"`) || strings.Contains(got, "9990000018") {
 		t.Errorf("labels %s", got)
 	}
 }

@@ -27,26 +27,30 @@ func Format(c *gin.Context) (fhir.Format, error) {
 	if wanted == "" {
 		wanted = strings.Join(c.Request.Header["Accept"], ",")
 	}
+
+	// What nearly every client sends needs no parser.
 	switch wanted {
 	case "", string(fhir.JSON), "*/*":
 		return fhir.JSON, nil
 	}
+
 	var best fhir.Format
 	most := 0.0
 	for part := range strings.SplitSeq(wanted, ",") {
-		if f, weight := offered(part); weight > most {
+		if f, weight := parseRange(part); weight > most { // equal weights: the client's own order
 			best, most = f, weight
 		}
 	}
 	if best == "" {
-		return "", fhir.Errorf(fhir.IssueNotAcceptable, "this server writes application/fhir+json and application/fhir+xml (FHIR 4.0): ask for one of them in Accept or _format")
+		return "", fhir.Errorf(fhir.IssueNotAcceptable, "this server writes application/fhir+json and application/fhir+xml (FHIR 4.0): "+
+			"ask for one of them in Accept or _format")
 	}
 	return best, nil
 }
 
-// offered is the format that one media range stands for, and its weight; 0 for one
+// parseRange is the format that one media range stands for, and its weight; 0 for one
 // that we do not write. A plus sign that was not escaped in _format arrives as a space.
-func offered(part string) (fhir.Format, float64) {
+func parseRange(part string) (fhir.Format, float64) {
 	media, params, err := mime.ParseMediaType(strings.ReplaceAll(strings.TrimSpace(part), "fhir ", "fhir+"))
 	f := formats[media]
 	if err != nil || f == "" || !VersionFits(params["fhirversion"]) {

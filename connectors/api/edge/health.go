@@ -16,6 +16,7 @@ const readyWithin = 2 * time.Second
 func MountHealth(engine *gin.Engine, ready func(context.Context) error) {
 	Get(engine, "/healthz", func(c *gin.Context) { c.String(http.StatusOK, "ok\n") })
 	Get(engine, "/readyz", Handle(func(c *gin.Context) error {
+		// An orchestrator asks again at its own pace; questions that hang must not pile up.
 		ctx, cancel := context.WithTimeout(c.Request.Context(), readyWithin)
 		defer cancel()
 		if err := ready(ctx); err != nil {

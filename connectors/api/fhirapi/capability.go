@@ -1,89 +1,89 @@
-// The CapabilityStatement, built from the routes that exist.
-// https://hl7.org/fhir/R4/capabilitystatement.html
-
 package fhirapi
 
 import (
-	"encoding/json"
 	"fmt"
+	"maps"
+	"regexp"
 	"slices"
+	"strings"
 	"time"
+
+	cpb "github.com/google/fhir/go/proto/google/fhir/proto/r4/core/codes_go_proto"
+	dtpb "github.com/google/fhir/go/proto/google/fhir/proto/r4/core/datatypes_go_proto"
+	cspb "github.com/google/fhir/go/proto/google/fhir/proto/r4/core/resources/capability_statement_go_proto"
+	vspb "github.com/google/fhir/go/proto/google/fhir/proto/r4/core/valuesets_go_proto"
 
 	"caselink.example/fhir"
 	"caselink.example/fhir/r4"
 )
 
-// Software is what the statement says about the program.
-type Software struct {
-	Base     string // absolute URL of the FHIR API
-	Release  string
-	TokenURL string
-	Date     time.Time
-}
+const description = "Takes social prescribing referrals from GP systems and writes back a Task for each change of status " +
+	"and an Observation for each outcome score."
 
-// Interaction is one thing that a route serves for a resource type.
-type Interaction struct {
-	Resource string
-	Code     string // https://hl7.org/fhir/R4/valueset-type-restful-interaction.html, or an operation such as $validate
-}
-
-// Validated are the types that $validate takes.
-var Validated = []string{
-	"AllergyIntolerance", "Appointment", "AuditEvent", "Bundle", "CarePlan", "Communication", "Condition", "Consent",
-	"DocumentReference", "Encounter", "Endpoint", "EpisodeOfCare", "Flag", "HealthcareService", "Immunization", "List", "Location",
-	"MedicationRequest", "MedicationStatement", "MessageHeader", "Observation", "OperationOutcome", "Organization", "Parameters", "Patient",
-	"Practitioner", "PractitionerRole", "Procedure", "Provenance", "Questionnaire", "QuestionnaireResponse", "RelatedPerson",
-	"ServiceRequest", "Slot", "Subscription", "Task",
-}
-
-type object = map[string]any
-
-const description = "Takes social prescribing referrals from GP systems and writes back a Task for each change of status and an Observation for each outcome score."
-
-// Statement returns the CapabilityStatement's JSON, checked as any resource is.
-func Statement(s Software, served []Interaction) ([]byte, error) {
-	var types []string
+// statement is the JSON of the CapabilityStatement that the routes keep.
+// https://hl7.org/fhir/R4/capabilitystatement.html
+func (a *API) statement(routes []route) ([]byte, error) {
 	codes := map[string][]string{}
-	for _, i := range served {
-		if !slices.Contains(types, i.Resource) {
-			types = append(types, i.Resource)
+	for _, r := range routes {
+		codes[r.resource] = append(codes[r.resource], r.interaction)
+	}
+	var resources []*cspb.CapabilityStatement_Rest_Resource
+	for _, t := range slices.Sorted(maps.Keys(codes)) {
+		resource, err := resourceOf(t, codes[t])
+		if err != nil {
+			return nil, err
 		}
-		codes[i.Resource] = append(codes[i.Resource], i.Code)
+		resources = append(resources, resource)
 	}
-	slices.Sort(types)
-	var resources []object
-	for _, t := range types {
-		resources = append(resources, resource(t, codes[t]))
-	}
-	raw, err := json.Marshal(object{
-		"resourceType": "CapabilityStatement", "id": "caselink", "url": fhir.Canonical + "/CapabilityStatement/caselink", "version": s.Release,
-		"name": "Caselink", "title": "Caselink: social prescribing referrals", "status": "active", "kind": "instance", "fhirVersion": "4.0.1",
-		"text":           object{"status": "generated", "div": `<div xmlns="http://www.w3.org/1999/xhtml">` + description + `</div>`},
-		"date":           s.Date.UTC().Format("2006-01-02"),
-		"description":    description,
-		"software":       object{"name": "Caselink", "version": s.Release},
-		"implementation": object{"description": "Caselink", "url": s.Base},
-		"format":         []string{"application/fhir+json", "application/fhir+xml", "json", "xml"},
-		"rest": []object{{
-			"mode":     "server",
-			"resource": resources,
-			"security": object{
-				"service": []object{{"coding": []object{{"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "SMART-on-FHIR"}}}},
-				"extension": []object{{
-					"url":       "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris",
-					"extension": []object{{"url": "token", "valueUri": s.TokenURL}},
-				}},
-				"description": "OAuth 2 client credentials; SMART system scopes; the practice is the token's organisation.",
-			},
+	return r4.Marshal(&cspb.CapabilityStatement{
+		Id: &dtpb.Id{Value: "caselink"},
+		Text: &dtpb.Narrative{
+			Status: &dtpb.Narrative_StatusCode{Value: cpb.NarrativeStatusCode_GENERATED},
+			Div:    &dtpb.Xhtml{Value: `<div xmlns="http://www.w3.org/1999/xhtml">` + description + `</div>`},
+		},
+		Url:         &dtpb.Uri{Value: fhir.Canonical + "/CapabilityStatement/caselink"},
+		Version:     text(a.Release),
+		Name:        text("Caselink"),
+		Title:       text("Caselink: social prescribing referrals"),
+		Status:      &cspb.CapabilityStatement_StatusCode{Value: cpb.PublicationStatusCode_ACTIVE},
+		Date:        day(a.Now()),
+		Description: &dtpb.Markdown{Value: description},
+		Kind:        &cspb.CapabilityStatement_KindCode{Value: cpb.CapabilityStatementKindCode_INSTANCE},
+		Software:    &cspb.CapabilityStatement_Software{Name: text("Caselink"), Version: text(a.Release)},
+		Implementation: &cspb.CapabilityStatement_Implementation{
+			Description: text("Caselink"), Url: &dtpb.Url{Value: a.Base},
+		},
+		FhirVersion: &cspb.CapabilityStatement_FhirVersionCode{Value: cpb.FHIRVersionCode_V_4_0_1},
+		Format: []*cspb.CapabilityStatement_FormatCode{
+			{Value: string(fhir.JSON)}, {Value: string(fhir.XML)}, {Value: "json"}, {Value: "xml"},
+		},
+		Rest: []*cspb.CapabilityStatement_Rest{{
+			Mode:     &cspb.CapabilityStatement_Rest_ModeCode{Value: cpb.RestfulCapabilityModeCode_SERVER},
+			Security: a.security(),
+			Resource: resources,
 		}},
 	})
-	if err != nil {
-		return nil, fmt.Errorf("build CapabilityStatement: %w", err)
+}
+
+// security says how to authenticate, in SMART's extension.
+// https://hl7.org/fhir/smart-app-launch/1.0.0/conformance/index.html#declaring-support-for-oauth2-endpoints
+func (a *API) security() *cspb.CapabilityStatement_Rest_Security {
+	token := &dtpb.Extension{
+		Url: &dtpb.Uri{Value: "token"},
+		Value: &dtpb.Extension_ValueX{Choice: &dtpb.Extension_ValueX_Uri{
+			Uri: &dtpb.Uri{Value: a.TokenURL},
+		}},
 	}
-	if _, err := r4.Unmarshal(raw); err != nil {
-		return nil, fmt.Errorf("check CapabilityStatement: %w", err)
+	return &cspb.CapabilityStatement_Rest_Security{
+		Extension: []*dtpb.Extension{{
+			Url:       &dtpb.Uri{Value: "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"},
+			Extension: []*dtpb.Extension{token},
+		}},
+		Service: []*dtpb.CodeableConcept{r4.Concept("", fhir.Coding{
+			System: "http://terminology.hl7.org/CodeSystem/restful-security-service", Code: "SMART-on-FHIR",
+		})},
+		Description: &dtpb.Markdown{Value: "OAuth 2 client credentials; SMART system scopes; the practice is the token's organisation."},
 	}
-	return raw, nil
 }
 
 // operations are the definitions of the operations that routes serve.
@@ -92,27 +92,61 @@ var operations = map[string]string{
 	"$map":      fhir.Canonical + "/OperationDefinition/ServiceRequest-map",
 }
 
-func resource(t string, codes []string) object {
-	r := object{"type": t, "versioning": "versioned"}
-	var interactions, operation []object
+// resourceOf says what is served for a resource type: interactions
+// (https://hl7.org/fhir/R4/valueset-type-restful-interaction.html) and operations.
+func resourceOf(resourceType string, codes []string) (*cspb.CapabilityStatement_Rest_Resource, error) {
+	kind := cpb.ResourceTypeCode_Value_value[enumName(resourceType)]
+	if kind == 0 {
+		return nil, fmt.Errorf("CapabilityStatement: %s is no resource type of R4", resourceType)
+	}
+	r := &cspb.CapabilityStatement_Rest_Resource{
+		Type: &cspb.CapabilityStatement_Rest_Resource_TypeCode{Value: cpb.ResourceTypeCode_Value(kind)},
+	}
 	for _, code := range codes {
 		if definition, ok := operations[code]; ok {
-			operation = append(operation, object{"name": code[1:], "definition": definition})
+			r.Operation = append(r.Operation, &cspb.CapabilityStatement_Rest_Resource_Operation{
+				Name: text(strings.TrimPrefix(code, "$")), Definition: &dtpb.Canonical{Value: definition},
+			})
 			continue
 		}
-		interactions = append(interactions, object{"code": code})
+		value := vspb.TypeRestfulInteractionValueSet_Value_value[enumName(code)]
+		if value == 0 {
+			return nil, fmt.Errorf("CapabilityStatement: %s is no interaction of R4", code)
+		}
+		r.Interaction = append(r.Interaction, &cspb.CapabilityStatement_Rest_Resource_ResourceInteraction{
+			Code: &cspb.CapabilityStatement_Rest_Resource_ResourceInteraction_CodeType{
+				Value: vspb.TypeRestfulInteractionValueSet_Value(value),
+			},
+		})
 	}
-	if interactions == nil {
-		r["versioning"] = "no-version"
-	} else {
-		r["interaction"], r["readHistory"], r["conditionalRead"] = interactions, true, "not-match"
+
+	// A type that only has operations is checked and never kept, so it has no versions.
+	versioning := cpb.ResourceVersionPolicyCode_NO_VERSION
+	if r.Interaction != nil {
+		versioning = cpb.ResourceVersionPolicyCode_VERSIONED
+		r.ReadHistory = &dtpb.Boolean{Value: true}
+		r.ConditionalRead = &cspb.CapabilityStatement_Rest_Resource_ConditionalReadCode{Value: cpb.ConditionalReadStatusCode_NOT_MATCH}
 	}
-	if operation != nil {
-		r["operation"] = operation
-	}
+	r.Versioning = &cspb.CapabilityStatement_Rest_Resource_VersioningCode{Value: versioning}
 	if slices.Contains(codes, "create") {
-		r["conditionalCreate"] = true
-		r["documentation"] = "One identifier is one referral, for ever: an equal repeat is answered 200, other content 409."
+		r.ConditionalCreate = &dtpb.Boolean{Value: true}
+		r.Documentation = &dtpb.Markdown{
+			Value: "One identifier is one referral, for ever: an equal repeat is answered 200, other content 409.",
+		}
 	}
-	return r
+	return r, nil
+}
+
+var innerCapital = regexp.MustCompile(`\B[A-Z]`)
+
+// enumName is the name that google/fhir gives a code: SERVICE_REQUEST for
+// ServiceRequest, SEARCH_TYPE for search-type.
+func enumName(code string) string {
+	return strings.ToUpper(strings.ReplaceAll(innerCapital.ReplaceAllString(code, "_$0"), "-", "_"))
+}
+
+func text(s string) *dtpb.String { return &dtpb.String{Value: s} }
+
+func day(t time.Time) *dtpb.DateTime {
+	return &dtpb.DateTime{ValueUs: t.UnixMicro(), Timezone: "Z", Precision: dtpb.DateTime_DAY}
 }

@@ -13,7 +13,8 @@ import (
 
 // body reads the body, at most limit bytes of it, and says what format it is in.
 func body(c *gin.Context, limit int64) ([]byte, fhir.Format, error) {
-	format, err := sent(c)
+	// The media type comes first: what could not be understood is not read.
+	format, err := contentFormat(c)
 	if err != nil {
 		return nil, "", err
 	}
@@ -21,8 +22,8 @@ func body(c *gin.Context, limit int64) ([]byte, fhir.Format, error) {
 	return raw, format, err
 }
 
-// sent is the format that the body is in, by its Content-Type.
-func sent(c *gin.Context) (fhir.Format, error) {
+// contentFormat is the format that the body is in, by its Content-Type.
+func contentFormat(c *gin.Context) (fhir.Format, error) {
 	media, params, err := mime.ParseMediaType(c.GetHeader("Content-Type"))
 	format := map[string]fhir.Format{
 		"application/fhir+json": fhir.JSON, "application/json": fhir.JSON,

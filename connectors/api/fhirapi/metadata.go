@@ -13,7 +13,7 @@ import (
 // metadata answers with the CapabilityStatement. Everybody may ask, so it is built once.
 // https://hl7.org/fhir/R4/http.html#capabilities
 func (a *API) metadata() edge.Handler {
-	statement := sync.OnceValues(a.statement)
+	statement := sync.OnceValues(func() ([]byte, error) { return a.statement(a.routes()) })
 	return func(c *gin.Context) error {
 		body, err := statement()
 		if err != nil {
@@ -21,14 +21,6 @@ func (a *API) metadata() edge.Handler {
 		}
 		return edge.Render(c, http.StatusOK, body)
 	}
-}
-
-func (a *API) statement() ([]byte, error) {
-	var served []Interaction
-	for _, r := range a.routes() {
-		served = append(served, Interaction{Resource: r.resource, Code: r.interaction})
-	}
-	return Statement(Software{Base: a.Base, Release: a.Release, TokenURL: a.TokenURL, Date: a.Now()}, served)
 }
 
 // smartConfiguration says where tokens come from and which scopes there are.

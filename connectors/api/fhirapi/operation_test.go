@@ -23,13 +23,16 @@ func TestValidateGivesTheVerdictOfIntake(t *testing.T) {
 		t.Fatal(err)
 	}
 	parameters := func(resource string) string {
-		return `{"resourceType":"Parameters","parameter":[{"name":"mode","valueCode":"create"},{"name":"resource","resource":` + resource + `}]}`
+		return `{"resourceType":"Parameters","parameter":[{"name":"mode","valueCode":"create"},` +
+			`{"name":"resource","resource":` + resource + `}]}`
 	}
 	inXML, err := r4.MarshalXML([]byte(parameters(ended)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	refusal := []string{"business-rule at ServiceRequest.status"}
+	noCode := []string{"required at Parameters.parameter[1].resource.code"}
+	const counted = `{"resourceType":"Bundle","type":"collection","total":1}`
 	for name, c := range map[string]struct {
 		resource, body, media string
 		want                  []string
@@ -39,9 +42,9 @@ func TestValidateGivesTheVerdictOfIntake(t *testing.T) {
 		"the same in XML":            {"ServiceRequest", string(xml), "application/fhir+xml", refusal},
 		"in Parameters":              {"ServiceRequest", parameters(ended), "application/fhir+json", refusal},
 		"in Parameters in XML":       {"ServiceRequest", string(inXML), "application/fhir+xml", refusal},
-		"Parameters themselves":      {"Parameters", parameters(`{"resourceType":"Basic"}`), "application/fhir+json", []string{"required at Parameters.parameter[1].resource.code"}},
+		"Parameters themselves":      {"Parameters", parameters(`{"resourceType":"Basic"}`), "application/fhir+json", noCode},
 		"a Bundle":                   {"Bundle", `{"resourceType":"Bundle","type":"collection"}`, "application/fhir+json", nil},
-		"a Bundle with another's":    {"Bundle", `{"resourceType":"Bundle","type":"collection","total":1}`, "application/fhir+json", []string{"invariant"}},
+		"a Bundle with another's":    {"Bundle", counted, "application/fhir+json", []string{"invariant"}},
 		"another type":               {"Task", good, "application/fhir+json", []string{"invalid at ServiceRequest"}},
 		"a Patient that says little": {"Patient", `{"resourceType":"Patient"}`, "application/fhir+json", nil},
 		"no FHIR at all":             {"Patient", `{}`, "application/fhir+json", []string{"required"}},
@@ -94,7 +97,8 @@ func TestMapShowsTheCaseAndKeepsNothing(t *testing.T) {
 	for i := range steps {
 		mapped[a.At("trace", i, "path").(string)] = a.At("trace", i, "to")
 	}
-	if mapped["ServiceRequest.priority"] != "priority" || mapped["ServiceRequest.note[0].text"] != "narrative" && mapped["ServiceRequest.note[0]"] != "narrative" {
+	if mapped["ServiceRequest.priority"] != "priority" ||
+		mapped["ServiceRequest.note[0].text"] != "narrative" && mapped["ServiceRequest.note[0]"] != "narrative" {
 		t.Errorf("the trace does not say where elements went: %v", mapped)
 	}
 	if refused.Status != http.StatusUnprocessableEntity {
@@ -183,7 +187,8 @@ func TestSMARTConfigurationNamesTheIssuer(t *testing.T) {
 
 	a := w.Do("", "GET", "/FHIR/R4/.well-known/smart-configuration", "").Wants(http.StatusOK)
 
-	if a.At("token_endpoint") != "https://issuer.example/token" || a.At("issuer") != "https://issuer.example" || !strings.HasPrefix(a.Header.Get("Content-Type"), "application/json") {
+	if a.At("token_endpoint") != "https://issuer.example/token" || a.At("issuer") != "https://issuer.example" ||
+		!strings.HasPrefix(a.Header.Get("Content-Type"), "application/json") {
 		t.Errorf("%s %s", a.Header.Get("Content-Type"), a.Body)
 	}
 	want := []any{"system/ServiceRequest.cr", "system/Task.r", "system/Observation.r"}

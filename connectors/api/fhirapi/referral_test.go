@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"caselink.example/connectors/api/edge/edgetest"
+	"caselink.example/connectors/simulator"
 	"caselink.example/connectors/store/storetest"
 	"caselink.example/fhir/r4"
 	"caselink.example/mapping/cases"
@@ -43,11 +44,16 @@ func TestCreatedReferralSaysWhereItIs(t *testing.T) {
 	if got, want := a.Header.Get("Location"), w.URL+requests+"/"+id+"/_history/1"; got != want {
 		t.Errorf("Location %s, want %s", got, want)
 	}
-	if a.Header.Get("ETag") != `W/"1"` || a.Header.Get("Content-Type") != "application/fhir+json; charset=utf-8" || a.Header.Get("Cache-Control") != "no-store" {
-		t.Errorf("headers %v", a.Header)
+	for name, want := range map[string]string{
+		"ETag": `W/"1"`, "Content-Type": "application/fhir+json; charset=utf-8", "Cache-Control": "no-store",
+	} {
+		if a.Header.Get(name) != want {
+			t.Errorf("headers %v", a.Header)
+		}
 	}
 	modified, err := time.Parse(http.TimeFormat, a.Header.Get("Last-Modified"))
-	if updated, _ := time.Parse(time.RFC3339, a.At("meta", "lastUpdated").(string)); err != nil || !modified.Equal(updated.Truncate(time.Second)) {
+	updated, _ := time.Parse(time.RFC3339, a.At("meta", "lastUpdated").(string))
+	if err != nil || !modified.Equal(updated.Truncate(time.Second)) {
 		t.Errorf("Last-Modified %v is not meta.lastUpdated %v", modified, updated)
 	}
 	if r4.Digest(a.Body) != r4.Digest(r.JSON) {
@@ -136,8 +142,11 @@ func TestIdentifiersOfTwoReferralsAre409(t *testing.T) {
 	w := edgetest.New(t, mount)
 	one, _ := w.Refer("gp-a")
 	two, _ := w.Refer("gp-a")
-	both := strings.Replace(string(one.JSON), `"identifier":[{"system":"https://gp.example/Id/referral","value":"`+one.Identifier+`"}]`,
-		`"identifier":[{"system":"https://gp.example/Id/referral","value":"`+one.Identifier+`"},{"system":"https://gp.example/Id/referral","value":"`+two.Identifier+`"}]`, 1)
+	identifier := func(r simulator.Sample) string {
+		return `{"system":"https://gp.example/Id/referral","value":"` + r.Identifier + `"}`
+	}
+	both := strings.Replace(string(one.JSON), `"identifier":[`+identifier(one)+`]`,
+		`"identifier":[`+identifier(one)+`,`+identifier(two)+`]`, 1)
 
 	a := w.Do("gp-a", "POST", requests, both).Wants(http.StatusConflict)
 
@@ -183,7 +192,8 @@ func TestIfNoneExistNamesAReferral(t *testing.T) {
 
 	again := w.Do("gp-a", "POST", requests, body, "If-None-Exist", "?identifier=https%3A%2F%2Fgp.example%2FId%7C7").Wants(http.StatusOK)
 	other := w.Do("gp-a", "POST", requests, nameless(), "If-None-Exist", "identifier=https://gp.example/Id|7")
-	named := w.Do("gp-a", "POST", requests, strings.Replace(body, `"status"`, `"identifier":[{"system":"https://gp.example/Id","value":"7"}],"status"`, 1))
+	withIdentifier := strings.Replace(body, `"status"`, `"identifier":[{"system":"https://gp.example/Id","value":"7"}],"status"`, 1)
+	named := w.Do("gp-a", "POST", requests, withIdentifier)
 
 	if again.At("id") != first.At("id") || other.Status != http.StatusConflict || named.Status != http.StatusConflict {
 		t.Errorf("again %v, other content %d, the identifier in the resource %d", again.At("id"), other.Status, named.Status)
@@ -267,11 +277,16 @@ func TestXMLAndJSONAreOneReferral(t *testing.T) {
 	if inJSON.At("id") != id {
 		t.Errorf("XML became %s, JSON %v", id, inJSON.At("id"))
 	}
-	for name, read := range map[string][]string{"Accept": {requests + "/" + id, "Accept", "application/fhir+xml"}, "_format": {requests + "/" + id + "?_format=xml"}, "an unescaped plus": {requests + "/" + id + "?_format=application/fhir+xml"}} {
-		a := w.Do("gp-a", "GET", read[0], "", read[1:]...).Wants(http.StatusOK)
+	for name, read := range map[string][]string{
+		"Accept":            {"", "Accept", "application/fhir+xml"},
+		"_format":           {"?_format=xml"},
+		"an unescaped plus": {"?_format=application/fhir+xml"},
+	} {
+		a := w.Do("gp-a", "GET", requests+"/"+id+read[0], "", read[1:]...).Wants(http.StatusOK)
 		back, faults := r4.UnmarshalXML(a.Body)
-		if faults != nil || a.Header.Get("Content-Type") != "application/fhir+xml; charset=utf-8" || r4.Digest(back.JSON) != r4.Digest(r.JSON) {
-			t.Errorf("by %s: %s, %v\n%s", name, a.Header.Get("Content-Type"), faults, a.Body)
+		media := a.Header.Get("Content-Type")
+		if faults != nil || media != "application/fhir+xml; charset=utf-8" || r4.Digest(back.JSON) != r4.Digest(r.JSON) {
+			t.Errorf("by %s: %s, %v\n%s", name, media, faults, a.Body)
 		}
 	}
 	asJSON := w.Do("gp-a", "GET", requests+"/"+id+"?_format=json", "", "Accept", "application/fhir+xml").Wants(http.StatusOK)
@@ -298,7 +313,9 @@ func TestAcceptIsWeighed(t *testing.T) {
 			t.Errorf("Accept %s: %s, want %s", accept, got, want)
 		}
 	}
-	for _, accept := range []string{"application/fhir+json;q=0", "application/pdf", "application/fhir+json;q=2", "application/fhir+json;q=NaN"} {
+	for _, accept := range []string{
+		"application/fhir+json;q=0", "application/pdf", "application/fhir+json;q=2", "application/fhir+json;q=NaN",
+	} {
 		w.Do("", "GET", "/FHIR/R4/metadata", "", "Accept", accept).Wants(http.StatusNotAcceptable)
 	}
 }
@@ -322,7 +339,8 @@ func TestAccessIsAudited(t *testing.T) {
 	w.Do("gp-a", "GET", requests+"/"+id, "", "X-Request-Id", "read-1").Wants(http.StatusOK)
 	w.Do("gp-b", "GET", requests+"/"+id, "").Wants(http.StatusNotFound)
 
-	got := column(w, `select concat_ws(' ', action, resource_type, resource_id, holder, role, client, organisation) from caselink.audit order by id`)
+	got := column(w, `select concat_ws(' ', action, resource_type, resource_id, holder, role, client, organisation)
+		from caselink.audit order by id`)
 
 	want := []string{
 		"C ServiceRequest " + id + " Y99901 gp gp-a Y99901", "R ServiceRequest " + id + " Y99901 gp gp-a Y99901",

@@ -24,7 +24,7 @@ const (
 
 func mount(w *edgetest.World) {
 	(&fhirapi.API{
-		Flow: w.Flow, Versions: w.DB, Edge: w.Edge, Base: w.Flow.Base, Release: "1.2.3",
+		Flow: w.Flow, Resources: w.DB, Practices: edgetest.Directory{}, Edge: w.Edge, Base: w.Flow.Base, Release: "1.2.3",
 		Issuer: "https://issuer.example", TokenURL: "https://issuer.example/token", Now: time.Now,
 	}).Mount(w.Engine)
 	edge.MountHealth(w.Engine, w.DB.Ready)
@@ -40,14 +40,21 @@ func TestRefusalsBeforeTheBody(t *testing.T) {
 	t.Parallel()
 	w := edgetest.New(t, mount)
 	body := string(edgetest.NewReferral(edgetest.PracticeA).JSON)
+	const (
+		unauthorized  = "401 REC_UNAUTHORIZED"
+		notAcceptable = "406 REC_NOT_ACCEPTABLE"
+		unsupported   = "415 REC_UNSUPPORTED_MEDIA_TYPE"
+	)
+	endlessID := strings.Repeat("a", 129)
+	typed := func(media string) []string { return []string{"Content-Type", media} }
 	for name, c := range map[string]struct {
 		client, method, path string
 		headers              []string
 		want, says           string
 	}{
-		"no token":             {"", "POST", requests, nil, "401 REC_UNAUTHORIZED", "Authorization: Bearer"},
-		"a broken token":       {"", "POST", requests, []string{"Authorization", "Bearer a.b.c"}, "401 REC_UNAUTHORIZED", "token"},
-		"basic":                {"", "POST", requests, []string{"Authorization", "Basic YTpi"}, "401 REC_UNAUTHORIZED", "Authorization: Bearer"},
+		"no token":             {"", "POST", requests, nil, unauthorized, "Authorization: Bearer"},
+		"a broken token":       {"", "POST", requests, []string{"Authorization", "Bearer a.b.c"}, unauthorized, "token"},
+		"basic":                {"", "POST", requests, []string{"Authorization", "Basic YTpi"}, unauthorized, "Authorization: Bearer"},
 		"a scope too narrow":   {"gp-reader", "POST", requests, nil, "403 REC_FORBIDDEN", "system/ServiceRequest.c"},
 		"another type's scope": {"gp-reader", "GET", "/FHIR/R4/Task/" + absent, nil, "403 REC_FORBIDDEN", "system/Task.r"},
 		"no organisation":      {"gp-nowhere", "POST", requests, nil, "403 REC_FORBIDDEN", "names no practice"},
@@ -55,14 +62,23 @@ func TestRefusalsBeforeTheBody(t *testing.T) {
 		"an app's token":       {"app-a", "GET", requests + "/" + absent, nil, "403 REC_FORBIDDEN", "/api/v1"},
 		"no such path":         {"gp-a", "GET", "/FHIR/R4/Basic", nil, "404 REC_NOT_FOUND", "metadata"},
 		"no such method":       {"gp-a", "DELETE", requests, nil, "405 REC_METHOD_NOT_ALLOWED", "it takes POST"},
-		"HTML wanted":          {"gp-a", "POST", requests, []string{"Accept", "text/html"}, "406 REC_NOT_ACCEPTABLE", "application/fhir+json"},
-		"STU3 wanted":          {"gp-a", "POST", requests, []string{"Accept", "application/fhir+json;fhirVersion=3.0"}, "406 REC_NOT_ACCEPTABLE", "FHIR 4.0"},
-		"a form":               {"gp-a", "POST", requests, []string{"Content-Type", "application/x-www-form-urlencoded"}, "415 REC_UNSUPPORTED_MEDIA_TYPE", "application/fhir+json"},
-		"R5 sent":              {"gp-a", "POST", requests, []string{"Content-Type", "application/fhir+json; fhirVersion=5.0"}, "415 REC_UNSUPPORTED_MEDIA_TYPE", "FHIR 4.0"},
-		"Latin 1":              {"gp-a", "POST", requests, []string{"Content-Type", "application/fhir+json; charset=iso-8859-1"}, "415 REC_UNSUPPORTED_MEDIA_TYPE", "UTF-8"},
-		"a compressed body":    {"gp-a", "POST", requests, []string{"Content-Encoding", "gzip"}, "415 REC_UNSUPPORTED_MEDIA_TYPE", "compressed"},
-		"an id with spaces":    {"gp-a", "POST", requests, []string{"X-Request-Id", "a b"}, "400 REC_BAD_REQUEST", "X-Request-Id"},
-		"an endless id":        {"gp-a", "POST", requests, []string{"X-Correlation-Id", strings.Repeat("a", 129)}, "400 REC_BAD_REQUEST", "X-Correlation-Id"},
+		"HTML wanted":          {"gp-a", "POST", requests, []string{"Accept", "text/html"}, notAcceptable, "application/fhir+json"},
+		"STU3 wanted": {
+			"gp-a", "POST", requests, []string{"Accept", "application/fhir+json;fhirVersion=3.0"},
+			notAcceptable, "FHIR 4.0",
+		},
+		"a form": {
+			"gp-a", "POST", requests, typed("application/x-www-form-urlencoded"),
+			unsupported, "application/fhir+json",
+		},
+		"R5 sent":           {"gp-a", "POST", requests, typed("application/fhir+json; fhirVersion=5.0"), unsupported, "FHIR 4.0"},
+		"Latin 1":           {"gp-a", "POST", requests, typed("application/fhir+json; charset=iso-8859-1"), unsupported, "UTF-8"},
+		"a compressed body": {"gp-a", "POST", requests, []string{"Content-Encoding", "gzip"}, unsupported, "compressed"},
+		"an id with spaces": {"gp-a", "POST", requests, []string{"X-Request-Id", "a b"}, "400 REC_BAD_REQUEST", "X-Request-Id"},
+		"an endless id": {
+			"gp-a", "POST", requests, []string{"X-Correlation-Id", endlessID},
+			"400 REC_BAD_REQUEST", "X-Correlation-Id",
+		},
 	} {
 		a := w.Do(c.client, c.method, c.path, body, c.headers...)
 
@@ -123,7 +139,8 @@ func TestUnauthorisedBodyIsNotRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: caselink\r\nContent-Type: application/fhir+json\r\nContent-Length: %d\r\n\r\n", requests, size)
+		fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: caselink\r\n", requests)
+		fmt.Fprintf(conn, "Content-Type: application/fhir+json\r\nContent-Length: %d\r\n\r\n", size)
 		go func() { _, _ = io.CopyN(conn, endless{}, size) }() // the server hangs up meanwhile
 
 		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -154,7 +171,10 @@ func TestBodyThatIsTooLongIs413(t *testing.T) {
 	t.Parallel()
 	w := edgetest.New(t, mount)
 	body := strings.Repeat(" ", fhirapi.MaxBody+1)
-	for name, reader := range map[string]io.Reader{"announced": strings.NewReader(body), "chunked": io.MultiReader(strings.NewReader(body))} {
+	for name, reader := range map[string]io.Reader{
+		"announced": strings.NewReader(body),
+		"chunked":   io.MultiReader(strings.NewReader(body)),
+	} {
 		req, err := http.NewRequestWithContext(t.Context(), "POST", w.URL+requests, reader)
 		if err != nil {
 			t.Fatal(err)
@@ -194,15 +214,21 @@ func TestEveryFaultIsToldAtItsElement(t *testing.T) {
 		status int
 		want   []string
 	}{
-		"nothing":         {" ", 400, []string{"structure"}},
-		"broken JSON":     {good[:len(good)/2], 400, []string{"structure"}},
-		"a duplicate key": {strings.Replace(good, `"status":`, `"status":"draft","status":`, 1), 400, []string{"structure at ServiceRequest.status"}},
-		"another type":    {`{"resourceType":"Patient"}`, 400, []string{"invalid at Patient"}},
+		"nothing":     {" ", 400, []string{"structure"}},
+		"broken JSON": {good[:len(good)/2], 400, []string{"structure"}},
+		"a duplicate key": {
+			strings.Replace(good, `"status":`, `"status":"draft","status":`, 1), 400,
+			[]string{"structure at ServiceRequest.status"},
+		},
+		"another type": {`{"resourceType":"Patient"}`, 400, []string{"invalid at Patient"}},
 		"no subject and a bad NHS number": {
 			strings.Replace(strings.Replace(good, `"subject":{"reference":"#patient"},`, "", 1), r.NHSNumber, "9990000001", 1), 400,
 			[]string{"required at ServiceRequest.subject", "value at ServiceRequest.contained[0].identifier[0].value"},
 		},
-		"a business rule": {strings.Replace(good, `"status":"active"`, `"status":"completed"`, 1), 422, []string{"business-rule at ServiceRequest.status"}},
+		"a business rule": {
+			strings.Replace(good, `"status":"active"`, `"status":"completed"`, 1), 422,
+			[]string{"business-rule at ServiceRequest.status"},
+		},
 	} {
 		a := w.Do("gp-a", "POST", requests, c.body)
 
@@ -235,14 +261,16 @@ func TestForeignIsAsAbsentAsAbsent(t *testing.T) {
 	for _, path := range []string{"/", "/_history/1/"} {
 		version := strings.TrimSuffix(path[1:], "/")
 		read := func(id string) edgetest.Answer {
-			return w.Do("gp-b", "GET", strings.TrimSuffix(requests+"/"+id+"/"+version, "/"), "", "X-Request-Id", "same").Wants(http.StatusNotFound)
+			path := strings.TrimSuffix(requests+"/"+id+"/"+version, "/")
+			return w.Do("gp-b", "GET", path, "", "X-Request-Id", "same").Wants(http.StatusNotFound)
 		}
 
 		foreign, none, noID := read(id), read(absent), read("no-id")
 
 		foreign.Header.Del("Date")
 		none.Header.Del("Date")
-		if diff := cmp.Diff(none.Header, foreign.Header); diff != "" || string(foreign.Body) != string(none.Body) || string(noID.Body) != string(none.Body) {
+		diff := cmp.Diff(none.Header, foreign.Header)
+		if diff != "" || string(foreign.Body) != string(none.Body) || string(noID.Body) != string(none.Body) {
 			t.Errorf("another practice's differs from none:\n%s\n%s\n%s\n%s", diff, foreign.Body, none.Body, noID.Body)
 		}
 	}
@@ -271,7 +299,10 @@ func TestHeadIsGetWithoutItsBody(t *testing.T) {
 	t.Parallel()
 	w := edgetest.New(t, mount)
 	_, id := w.Refer("gp-a")
-	for _, path := range []string{requests + "/" + id, requests + "/" + id + "/_history/1", "/FHIR/R4/metadata", "/FHIR/R4/.well-known/smart-configuration", "/healthz", "/readyz"} {
+	for _, path := range []string{
+		requests + "/" + id, requests + "/" + id + "/_history/1",
+		"/FHIR/R4/metadata", "/FHIR/R4/.well-known/smart-configuration", "/healthz", "/readyz",
+	} {
 		get, head := w.Do("gp-a", "GET", path, ""), w.Do("gp-a", "HEAD", path, "").Wants(http.StatusOK)
 
 		for _, name := range []string{"Content-Type", "Content-Length", "ETag", "Last-Modified"} {
@@ -297,7 +328,8 @@ func TestDatabaseThatIsGoneIs503(t *testing.T) {
 	} {
 		a := w.Do(c.client, c.method, c.path, c.body)
 
-		if got := refused(a); got != "503 REC_UNAVAILABLE" || a.Header.Get("Retry-After") == "" || strings.Contains(string(a.Body), "127.0.0.1") {
+		told := strings.Contains(string(a.Body), "127.0.0.1")
+		if got := refused(a); got != "503 REC_UNAVAILABLE" || a.Header.Get("Retry-After") == "" || told {
 			t.Errorf("%s %s: %s, Retry-After %q\n%s", c.method, c.path, got, a.Header.Get("Retry-After"), a.Body)
 		}
 	}

@@ -17,12 +17,17 @@ func (a *API) createServiceRequest(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+
+	// The bytes as they came go along: they are kept, and what is understood of them
+	// stands beside them.
 	receipt, err := a.Flow.Receive(c.Request.Context(), edge.Scope(c, fhir.RoleGP), workflow.Incoming{
 		Original:    workflow.Original{MediaType: c.ContentType(), Body: raw},
 		Format:      format,
 		IfNoneExist: c.GetHeader("If-None-Exist"),
 		NamedByID:   edge.RequestIDGiven(c),
 	})
+
+	// A 409 leads to the referral that has the identifier, which its sender may read.
 	if taken, ok := errors.AsType[*workflow.TakenError](err); ok {
 		c.Header("Location", taken.Location)
 	}
@@ -39,9 +44,12 @@ func (a *API) renderReceipt(c *gin.Context, r workflow.Receipt) error {
 	if r.Created {
 		status = http.StatusCreated
 	}
+
+	// The version is part of the Location, as of every create: the referral may have moved
+	// on by the time that somebody looks. The headers come with a minimal answer too.
 	s := r.Stored
 	c.Header("Location", a.Base+"/"+s.Type+"/"+s.ID+"/_history/"+strconv.Itoa(s.Version))
-	describe(c, s)
+	setVersionHeaders(c, s)
 	switch preference(c, "return") {
 	case "minimal":
 		c.Status(status)
@@ -77,6 +85,8 @@ func (a *API) validate(resourceType string) edge.Handler {
 		if err != nil {
 			return err
 		}
+
+		// Faults are the result of the operation and not its failure: the answer is 200.
 		faults := a.Flow.Meaning.Validate(raw, format, resourceType)
 		return edge.Render(c, http.StatusOK, fhir.Outcome(faults.OrNone()))
 	}

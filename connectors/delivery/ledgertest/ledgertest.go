@@ -36,6 +36,7 @@ func Run(t *testing.T, open Open) {
 		"SettledOnce":              testSettledOnce,
 		"RetryWaits":               testRetryWaits,
 		"ParkedStopsItsLaneAlone":  testParkedStopsItsLaneAlone,
+		"NewItemLeavesLaneParked":  testNewItemLeavesLaneParked,
 		"ReleasedLeavesNoTrace":    testReleasedLeavesNoTrace,
 		"SlotsBoundDestinations":   testSlotsBoundDestinations,
 		"LongestOwedFirst":         testLongestOwedFirst,
@@ -116,7 +117,7 @@ func (f *fixture) settle(s ...delivery.Settlement) {
 }
 
 func acknowledged(item delivery.Item, etag string) delivery.Settlement {
-	return delivery.Settlement{Item: item, Verdict: delivery.Acknowledged, Receipt: delivery.Receipt{Status: 200, ETag: etag}}
+	return delivery.Settlement{Item: item, Verdict: delivery.Acknowledged, Answer: delivery.Answer{Status: 200, ETag: etag}}
 }
 
 // Lane returns the lane of a made-up referral.
@@ -247,7 +248,8 @@ func testRetryWaits(t *testing.T, f *fixture) {
 	f.pass(time.Millisecond)
 	again := f.claimOne()
 	if again.N != 1 || again.Attempt != 2 || !again.FirstAttempt.Equal(first.FirstAttempt) {
-		t.Errorf("claimed position %d, attempt %d, first at %v; want 1, 2, %v", again.N, again.Attempt, again.FirstAttempt, first.FirstAttempt)
+		t.Errorf("claimed position %d, attempt %d, first at %v; want 1, 2, %v",
+			again.N, again.Attempt, again.FirstAttempt, first.FirstAttempt)
 	}
 }
 
@@ -261,6 +263,16 @@ func testParkedStopsItsLaneAlone(t *testing.T, f *fixture) {
 	if got := f.claim(10, "gp-a", "gp-b"); len(got) != 2 {
 		t.Errorf("claimed %v, want the two other lanes", places(got))
 	}
+}
+
+func testNewItemLeavesLaneParked(t *testing.T, f *fixture) {
+	items := Items(Lane("A99001", "gp-a", 1), 2)
+	f.owe(t, items[0])
+	f.settle(delivery.Settlement{Item: f.claimOne(), Verdict: delivery.Parked, Reason: "invalid: 422"})
+	f.owe(t, items[1])
+	f.claimNone()
+	f.pass(1000 * time.Hour)
+	f.claimNone()
 }
 
 func testReleasedLeavesNoTrace(t *testing.T, f *fixture) {
@@ -338,7 +350,7 @@ func testETagFollowsResource(t *testing.T, f *fixture) {
 		if item.ETag != step.want {
 			t.Errorf("item %d: ETag %q, want %q", i+1, item.ETag, step.want)
 		}
-		f.settle(delivery.Settlement{Item: item, Verdict: step.verdict, Receipt: delivery.Receipt{ETag: step.given}})
+		f.settle(delivery.Settlement{Item: item, Verdict: step.verdict, Answer: delivery.Answer{ETag: step.given}})
 	}
 	f.owe(t, Items(Lane("A99001", "gp-b", 1), 1)...)
 	if item := f.claimOne(); item.ETag != "" {
@@ -348,7 +360,7 @@ func testETagFollowsResource(t *testing.T, f *fixture) {
 
 func testSupersededKeepsETag(t *testing.T, f *fixture) {
 	f.owe(t, Items(Lane("A99001", "gp-a", 1), 2)...)
-	f.settle(delivery.Settlement{Item: f.claimOne(), Verdict: delivery.Superseded, Receipt: delivery.Receipt{Status: 412, ETag: `W/"9"`}})
+	f.settle(delivery.Settlement{Item: f.claimOne(), Verdict: delivery.Superseded, Answer: delivery.Answer{Status: 412, ETag: `W/"9"`}})
 	if item := f.claimOne(); item.ETag != `W/"9"` {
 		t.Errorf("ETag %q, want that of the version which the destination holds", item.ETag)
 	}
@@ -422,8 +434,10 @@ func testWorker(t *testing.T, open Open) {
 	ctx, cancel := context.WithCancel(t.Context())
 	stopped := make(chan error)
 	for range 2 {
-		w := delivery.New(ledger, map[string]delivery.Receiver{"gp-a": r, "gp-b": r},
-			delivery.Config{BackoffMin: time.Millisecond, BackoffMax: time.Millisecond, ProbeMax: time.Millisecond, Poll: time.Millisecond, PollIdle: 5 * time.Millisecond})
+		w := delivery.New(ledger, map[string]delivery.Receiver{"gp-a": r, "gp-b": r}, delivery.Config{
+			BackoffMin: time.Millisecond, BackoffMax: time.Millisecond, ProbeMax: time.Millisecond,
+			Poll: time.Millisecond, PollIdle: 5 * time.Millisecond,
+		})
 		w.Log = slog.New(slog.DiscardHandler)
 		go func() { stopped <- w.Run(ctx) }()
 	}
@@ -461,15 +475,15 @@ type recorder struct {
 	all         chan struct{}
 }
 
-func (r *recorder) Send(_ context.Context, item delivery.Item) (delivery.Receipt, error) {
+func (r *recorder) Send(_ context.Context, item delivery.Item) (delivery.Answer, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.tries++; r.tries%3 == 0 {
-		return delivery.Receipt{Status: 503}, fhir.Errorf(fhir.IssueTransient, "not now")
+		return delivery.Answer{Status: 503}, fhir.Errorf(fhir.IssueTransient, "not now")
 	}
 	r.seen[item.Lane] = append(r.seen[item.Lane], item.Seq)
 	if r.took++; r.took == r.want {
 		close(r.all)
 	}
-	return delivery.Receipt{Status: 200, ETag: fmt.Sprintf(`W/"%d"`, item.Seq)}, nil
+	return delivery.Answer{Status: 200, ETag: fmt.Sprintf(`W/"%d"`, item.Seq)}, nil
 }

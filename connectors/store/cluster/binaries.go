@@ -44,6 +44,8 @@ func candidates() []string {
 	if out, err := exec.Command("pg_config", "--bindir").Output(); err == nil {
 		dirs = append(dirs, string(bytes.TrimSpace(out)))
 	}
+
+	// Debian keeps several versions side by side, none of them on the PATH.
 	debian, _ := filepath.Glob("/usr/lib/postgresql/*/bin") // the pattern is well-formed
 	slices.SortFunc(debian, func(a, b string) int { return cmp.Compare(version(b), version(a)) })
 	dirs = append(dirs, debian...)

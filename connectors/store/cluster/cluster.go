@@ -51,11 +51,11 @@ type Config struct {
 // may say is cut down to the server's own life: no statement, no value, no error of
 // a client, for those can quote a patient.
 var settings = map[string]string{
-	"listen_addresses":            "",
+	"listen_addresses":            "", // no door but the socket, in a folder that nobody else enters
 	"unix_socket_permissions":     "0700",
-	"max_connections":             "200",
+	"max_connections":             "200", // tests that run at once have a pool each
 	"shared_buffers":              "256MB",
-	"fsync":                       "on",
+	"fsync":                       "on", // said aloud: what a test of kill -9 proves hangs on these two
 	"synchronous_commit":          "on",
 	"wal_level":                   "minimal", // nothing replicates from here
 	"max_wal_senders":             "0",
@@ -98,6 +98,8 @@ func Start(ctx context.Context, cfg Config) (_ *Cluster, err error) {
 	if err != nil {
 		return nil, err
 	}
+
+	// From here on Stop undoes whatever has been done, the lock last.
 	c := &Cluster{lock: lock, LogFile: filepath.Join(dir, "postgresql.log")}
 	defer func() {
 		if err != nil {
@@ -114,6 +116,9 @@ func Start(ctx context.Context, cfg Config) (_ *Cluster, err error) {
 	if err := c.initialise(ctx, cfg.Binaries, user); err != nil {
 		return nil, err
 	}
+
+	// Only with the lock in hand: a server that still runs on the data is then one whose
+	// parent is dead, and it ends by itself.
 	if err := awaitEnd(ctx, c.data()); err != nil {
 		return nil, err
 	}
@@ -132,9 +137,13 @@ func openDir(dir string) (string, *os.File, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", nil, err
 	}
+
+	// One folder by two names would have two locks.
 	if dir, err = filepath.EvalSymlinks(dir); err != nil {
 		return "", nil, err
 	}
+
+	// flock and not the mere file: a process that is killed leaves its file, and no lock.
 	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return "", nil, err
@@ -154,14 +163,17 @@ func (c *Cluster) socket() string { return filepath.Join(c.Home, "socket") }
 func (c *Cluster) initialise(ctx context.Context, bin Binaries, user serverAs) error {
 	if v, err := os.ReadFile(filepath.Join(c.data(), "PG_VERSION")); err == nil {
 		if made := strings.TrimSpace(string(v)); made != fmt.Sprint(bin.Version) {
-			return fmt.Errorf("%s was made by PostgreSQL %s and %s holds version %d: install version %s, or remove the folder to begin anew",
-				c.data(), made, bin.Dir, bin.Version, made)
+			return fmt.Errorf("%s was made by PostgreSQL %s and %s holds version %d: "+
+				"install version %s, or remove the folder to begin anew", c.data(), made, bin.Dir, bin.Version, made)
 		}
 		return user.makeDir(c.socket())
 	}
 	if err := user.makeDir(c.socket()); err != nil {
 		return err
 	}
+
+	// Made aside and renamed when it is whole. It is not synced: all that a power cut could
+	// take here is an empty database.
 	fresh := c.data() + ".new"
 	if err := os.RemoveAll(fresh); err != nil {
 		return err
@@ -187,9 +199,14 @@ func (c *Cluster) launch(cfg Config, user serverAs) error {
 		return err
 	}
 	defer log.Close()
+
+	// The last ones win: where the socket is must not be changed, for it is where URL looks.
 	all := maps.Clone(settings)
 	maps.Copy(all, cfg.Settings)
 	all["unix_socket_directories"], all["port"] = c.socket(), port
+
+	// As arguments and not in postgresql.conf, so that a newer program runs older data by its
+	// own settings.
 	args := []string{"-D", c.data()}
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		args = append(args, "-c", name+"="+all[name])
@@ -197,12 +214,17 @@ func (c *Cluster) launch(cfg Config, user serverAs) error {
 	cmd := exec.Command(filepath.Join(cfg.Binaries.Dir, "postgres"), args...)
 	cmd.Dir, cmd.SysProcAttr = c.data(), user.sysProcAttr()
 	cmd.Stdout, cmd.Stderr = log, log
+
+	// At once and without a checkpoint, for nobody is left to wait for one: what was
+	// committed is in the log, and the next start recovers it.
 	c.process, err = child.Start(cmd, syscall.SIGQUIT)
 	return err
 }
 
 // awaitReady returns when the server answers on its socket.
 func (c *Cluster) awaitReady(ctx context.Context) error {
+	// The socket is there before the server takes connections, while it still recovers:
+	// only an answer counts.
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for {
@@ -237,6 +259,8 @@ func (c *Cluster) Done() <-chan struct{} { return c.process.Done() }
 // Stop ends the server by fast shutdown: open transactions are rolled back, what was
 // committed is kept. It may be called more than once.
 func (c *Cluster) Stop() {
+	// SIGTERM would wait for every client to leave. The lock goes last, or the next process
+	// would find the server still at it.
 	if c.process != nil {
 		c.process.Stop(syscall.SIGINT, stopTimeout)
 	}

@@ -22,6 +22,9 @@ func (c *Cluster) CreateDatabase(ctx context.Context, name string) error {
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	create := `create database ` + pgx.Identifier{name}.Sanitize() + ` owner ` + Owner
+
+	// Looked for first, for create has no "if not exists" here. Nobody else makes them in
+	// between: the cluster's process is alone with it.
 	if err := ensure(ctx, conn, countOwner, Owner, createOwner); err != nil {
 		return fmt.Errorf("create role %s: %w", Owner, err)
 	}

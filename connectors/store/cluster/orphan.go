@@ -28,8 +28,11 @@ func awaitEnd(ctx context.Context, data string) error {
 	first, _, _ := bytes.Cut(text, []byte("\n"))
 	pid, err := strconv.Atoi(string(first))
 	if err != nil {
-		return removeIfThere(pidFile)
+		return removeIfThere(pidFile) // cut short by a crash
 	}
+
+	// It is not killed from here: it may be writing its last, and the number may be another
+	// program's by the time of the signal.
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for servesFrom(pid, data) {

@@ -28,6 +28,8 @@ func serverUser(dir string) (serverAs, error) {
 	if os.Geteuid() != 0 {
 		return serverAs{uid: uint32(os.Getuid()), gid: uint32(os.Getgid())}, nil
 	}
+
+	// The owner of the data before anything else: PostgreSQL serves no folder of another.
 	if info, err := os.Stat(filepath.Join(dir, homeLink, "data")); err == nil {
 		return ownerOf(info), nil
 	}
@@ -101,6 +103,8 @@ func moveHome(dir, link string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
+	// MkdirTemp lets in only who made it, and the server's user has to pass through.
 	if err := os.Chmod(target, 0o711); err != nil {
 		return "", err
 	}
@@ -110,6 +114,8 @@ func moveHome(dir, link string) (string, error) {
 	if err := os.Symlink(dir, filepath.Join(target, belongsTo)); err != nil {
 		return "", err
 	}
+
+	// Nobody else would ever remove the home of a folder that was deleted.
 	backs, _ := filepath.Glob("/var/tmp/caselink-*/" + belongsTo) // the pattern is well-formed
 	for _, back := range backs {
 		if home := filepath.Dir(back); abandoned(home) {
@@ -121,6 +127,7 @@ func moveHome(dir, link string) (string, error) {
 
 // abandoned reports whether the moved home is ours and its folder no longer leads to it.
 func abandoned(home string) bool {
+	// Anyone may make such a folder below /var/tmp, or a link that has its name.
 	info, err := os.Lstat(home)
 	if err != nil || !info.IsDir() || ownerOf(info).uid != uint32(os.Geteuid()) {
 		return false

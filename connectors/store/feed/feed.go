@@ -1,6 +1,11 @@
 // Package feed numbers what has been committed. Nothing global happens inside a
 // referral's commit; afterwards one leader, the sealer, gives events their gap-free
 // positions and chains the audit records by hash.
+//
+// A gap would be a position that a reader does not find: it could not tell an event
+// that is still being committed from one that never was, and would wait for it or miss
+// it. Numbers drawn inside a commit have gaps, for commits fail and overtake each other;
+// a position is given to what can be seen already, so there is none. Words: docs/words.md.
 package feed
 
 import (
@@ -21,7 +26,8 @@ import (
 // leaderLock is the advisory lock that the one sealer of a database holds.
 const leaderLock = 0x5EA1
 
-// perRound is how many rows of a feed one transaction seals.
+// perRound is how many rows of a feed one transaction seals: few enough for a round of
+// milliseconds, in which nobody waits for the head.
 const perRound = 2000
 
 // Sealer numbers events and chains audit records, as long as it is the leader.
@@ -42,8 +48,10 @@ func (s *Sealer) Run(ctx context.Context) error {
 		if err != nil {
 			s.Log.Warn("sealer interrupted", "error", err.Error())
 		}
-		if !store.Pause(ctx, time.Second) {
+		select {
+		case <-ctx.Done():
 			return nil
+		case <-time.After(time.Second):
 		}
 	}
 }
@@ -60,8 +68,13 @@ func (s *Sealer) rounds(ctx context.Context, conn *pgxpool.Conn) error {
 		if err != nil {
 			return err
 		}
-		if events < perRound && audit < perRound && !store.Pause(ctx, every) {
+		if events == perRound || audit == perRound {
+			continue // more is waiting
+		}
+		select {
+		case <-ctx.Done():
 			return nil
+		case <-time.After(every):
 		}
 	}
 }
@@ -69,11 +82,16 @@ func (s *Sealer) rounds(ctx context.Context, conn *pgxpool.Conn) error {
 // sealEvents gives the oldest unnumbered events the next positions. Their id was
 // drawn under the referral's lock and an event is visible only after the one before
 // it, so positions rise within a referral.
-const sealEvents = `with head as (select position from caselink.heads where name = 'events' for update),
-	batch as (select id, (select position from head) + row_number() over (order by id) as position
-		from (select id from caselink.events where position is null order by id limit $1) unsealed),
+//
+// It may be repeated: what has a position keeps it, and a round that is lost before its
+// commit leaves the head where it was.
+const sealEvents = `with batch as (
+		select unsealed.id, head.position + row_number() over (order by unsealed.id) as position
+		from (select id from caselink.events where position is null order by id limit $1) unsealed,
+			(select position from caselink.heads where name = 'events') head),
 	sealed as (update caselink.events e set position = batch.position from batch
 		where e.id = batch.id and e.position is null returning e.position)
+	-- The head moves by what was numbered, not by what was found.
 	update caselink.heads set position = position + (select count(*) from sealed), at = now()
 	where name = 'events' and exists (select from sealed)
 	returning (select count(*) from sealed)`
@@ -84,6 +102,12 @@ func Seal(ctx context.Context, conn *pgx.Conn) (events, audit int, err error) {
 	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		b := &pgx.Batch{}
 		b.Queue(store.Scoped, "caselink_"+string(fhir.RoleSealer), "", "")
+
+		// The lock on a head is a statement of its own, before the one that looks for rows:
+		// a statement that waits for it has looked before it waited, and would count what
+		// another sealer has numbered since.
+		var head Head
+		b.Queue(selectHead, "events")
 		b.Queue(sealEvents, perRound).Query(func(rows pgx.Rows) error {
 			for rows.Next() {
 				if err := rows.Scan(&events); err != nil {
@@ -93,7 +117,6 @@ func Seal(ctx context.Context, conn *pgx.Conn) (events, audit int, err error) {
 			return rows.Err()
 		})
 		var records []Record
-		var head Head
 		b.Queue(selectHead, "audit").QueryRow(func(row pgx.Row) error { return row.Scan(&head.Position, &head.Hash) })
 		b.Queue(selectUnsealed, perRound).Query(func(rows pgx.Rows) (err error) {
 			records, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Record])
@@ -125,6 +148,7 @@ type Record struct {
 	RequestID, CorrelationID                 string
 }
 
+// selectHead takes a head until the commit, so that no two sealers go on from the same one.
 const selectHead = `select position, hash from caselink.heads where name = $1 for update`
 
 // RecordColumns are the columns of a Record, in its order.
@@ -156,6 +180,10 @@ func chain(ctx context.Context, tx pgx.Tx, head Head, records []Record) error {
 func (h Head) Next(r Record) Head {
 	sum := sha256.New()
 	sum.Write(h.Hash)
+
+	// Each field goes in with its length: otherwise a text could be moved from the end of
+	// one into the next and the sum would stay. The time is in microseconds, as PostgreSQL
+	// keeps it.
 	field := func(b []byte) {
 		var n [4]byte
 		binary.BigEndian.PutUint32(n[:], uint32(len(b)))
@@ -164,12 +192,15 @@ func (h Head) Next(r Record) Head {
 	}
 	field(binary.BigEndian.AppendUint64(nil, uint64(h.Position+1)))
 	field(binary.BigEndian.AppendUint64(nil, uint64(r.At.UnixMicro())))
-	for _, s := range []string{r.Holder, r.Service, r.Role, r.Client, r.UserID, r.UserName, r.UserRole, r.Organisation, r.Action, r.ResourceType, r.RequestID, r.CorrelationID} {
+	for _, s := range []string{
+		r.Holder, r.Service, r.Role, r.Client, r.UserID, r.UserName, r.UserRole, r.Organisation,
+		r.Action, r.ResourceType, r.RequestID, r.CorrelationID,
+	} {
 		field([]byte(s))
 	}
 	for _, id := range []*uuid.UUID{r.ResourceID, r.Referral} {
 		if id == nil {
-			field(nil)
+			field(nil) // told apart from an id by its length
 			continue
 		}
 		field(id[:])
@@ -188,7 +219,8 @@ type Link struct {
 func ScanLink(row pgx.Row) (Link, error) {
 	var l Link
 	r := &l.Record
-	err := row.Scan(&l.Position, &l.Hash, &r.ID, &r.At, &r.Holder, &r.Service, &r.Role, &r.Client, &r.UserID, &r.UserName, &r.UserRole, &r.Organisation,
+	err := row.Scan(&l.Position, &l.Hash, &r.ID, &r.At, &r.Holder, &r.Service, &r.Role, &r.Client,
+		&r.UserID, &r.UserName, &r.UserRole, &r.Organisation,
 		&r.Action, &r.ResourceType, &r.ResourceID, &r.Referral, &r.RequestID, &r.CorrelationID)
 	return l, err
 }

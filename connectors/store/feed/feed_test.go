@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 
 	"caselink.example/connectors/store"
+	"caselink.example/connectors/store/cluster"
 	"caselink.example/connectors/store/feed"
 	"caselink.example/connectors/store/fsck"
 	"caselink.example/connectors/store/storetest"
@@ -61,8 +63,55 @@ func TestEventsGetPositionsWithoutGapsInTheOrderOfTheirReferral(t *testing.T) {
 	}
 	storetest.Accept(t, db, b)
 	seal(t, db)
-	if got := storetest.Query[int64](t, target, `select position from caselink.events order by position`); !cmp.Equal(got, []int64{1, 2, 3, 4}) {
-		t.Errorf("positions %v, want 1 to 4", got)
+	positions := storetest.Query[int64](t, target, `select position from caselink.events order by position`)
+	if !cmp.Equal(positions, []int64{1, 2, 3, 4}) {
+		t.Errorf("positions %v, want 1 to 4", positions)
+	}
+}
+
+// TestSealerThatWaitedForAnotherLeavesNoGap: two seal at once only when the leader's
+// lock fails them, and even then the feed stays whole.
+func TestSealerThatWaitedForAnotherLeavesNoGap(t *testing.T) {
+	t.Parallel()
+	db, target := open(t)
+	first := storetest.Referral(t, db, "Y99901", "svc-a")
+	storetest.Referral(t, db, "Y99902", "svc-b")
+	other, err := pgx.Connect(t.Context(), storetest.As(target.OwnerURL, cluster.Admin))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close(context.WithoutCancel(t.Context()))
+	exec := func(sql string, args ...any) {
+		t.Helper()
+		if _, err := other.Exec(t.Context(), sql, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec(`begin`)
+	exec(`update caselink.heads set position = 1 where name = 'events'`)
+	exec(`update caselink.events set position = 1 where referral = $1`, first.Referral.ID)
+
+	conn, err := db.Pool().Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	sealed, failed := make(chan int, 1), make(chan error, 1)
+	go func() {
+		events, _, err := feed.Seal(t.Context(), conn.Conn())
+		sealed <- events
+		failed <- err
+	}()
+	storetest.Until(t, target, `select count(*) = 1 from pg_stat_activity
+		where datname = current_database() and wait_event_type = 'Lock'`)
+	exec(`commit`)
+
+	if n, err := <-sealed, <-failed; n != 1 || err != nil {
+		t.Errorf("sealed %d events, %v; want the one that was left", n, err)
+	}
+	got := storetest.Query[int64](t, target, `select position from caselink.events order by position`)
+	if diff := cmp.Diff([]int64{1, 2}, got); diff != "" {
+		t.Errorf("positions (-want +got):\n%s", diff)
 	}
 }
 
@@ -167,7 +216,8 @@ func TestSealerSeesNoPatientData(t *testing.T) {
 	t.Parallel()
 	db, _ := open(t)
 	for _, sql := range []string{
-		`select doc from caselink.cases`, `select content from caselink.versions`, `select body from caselink.originals`, `select reason_text from caselink.events`, `select value from caselink.identities`,
+		`select doc from caselink.cases`, `select content from caselink.versions`, `select body from caselink.originals`,
+		`select reason_text from caselink.events`, `select value from caselink.identities`,
 	} {
 		for _, role := range []fhir.Role{fhir.RoleSealer, fhir.RoleAuditor} {
 			b := store.NewBatch(fhir.Scope{Role: role})

@@ -1,6 +1,6 @@
 // Package ledger is what is owed to the GP systems, in PostgreSQL: lanes (one
 // referral, one destination) and the items in them, claimed with a lease and a
-// fence, settled once.
+// fence, settled once. Words: docs/words.md.
 package ledger
 
 import (
@@ -32,24 +32,35 @@ var courier = fhir.Scope{Role: fhir.RoleCourier}
 // claim leases the lanes that are due, for each destination as many as it has free
 // slots: a destination with thousands of due lanes costs no more than one. Moving
 // next_at to the end of the lease is the lease.
+//
+// A claim whose answer is lost may be made again at once: its lanes are not due any
+// more, so others are claimed, and the fence that it gave nobody is never brought back.
 const claim = `with due as (
 		select l.holder, l.referral, l.destination
 		from unnest($1::text[], $2::int[]) as slot(destination, free),
 		lateral (select holder, referral, destination from caselink.lanes
 			where destination = slot.destination and next_at <= $3 and done < last and not parked
+			-- Another claimer's rows, and those that a commit adds an item to, are left for the next
+			-- look: nobody waits. Once a row is locked it is judged again as it is now.
 			order by next_at limit slot.free for update skip locked) l),
 	leased as (
+		-- The attempt counts from the claim on: who dies before settling may have sent it.
 		update caselink.lanes l set next_at = $4, fence = l.fence + 1, attempt = l.attempt + 1, claimer = nullif($5, 0)
 		from due where l.holder = due.holder and l.referral = due.referral and l.destination = due.destination
 		returning l.holder, l.referral, l.destination, l.done + 1 as n, l.fence, l.attempt, l.withhold),
 	touched as (
 		update caselink.owed o set first_attempt = coalesce(o.first_attempt, $3)
-		from leased where o.holder = leased.holder and o.referral = leased.referral and o.destination = leased.destination and o.n = leased.n
+		from leased where o.holder = leased.holder and o.referral = leased.referral
+			and o.destination = leased.destination and o.n = leased.n
 		returning o.*)
 	select o.holder, o.referral, o.destination, o.n, leased.fence, leased.attempt, o.seq, o.event_id, o.request_id, o.correlation_id,
 		o.type, o.id, o.version, leased.withhold, o.owed_since, o.first_attempt,
-		coalesce((select p.etag from caselink.owed p where p.holder = o.holder and p.referral = o.referral and p.destination = o.destination
-			and p.type = o.type and p.id = o.id and p.n < o.n and p.state in ('acknowledged', 'superseded') order by p.n desc limit 1), '')
+		-- Of the last one that the destination took, even if it gave none then: an older ETag
+		-- would name a version that is there no more.
+		coalesce((select p.etag from caselink.owed p
+			where p.holder = o.holder and p.referral = o.referral and p.destination = o.destination
+				and p.type = o.type and p.id = o.id and p.n < o.n and p.state in ('acknowledged', 'superseded')
+			order by p.n desc limit 1), '')
 	from touched o join leased using (holder, referral, destination)`
 
 // Claim leases the oldest owed item of each due lane, at most as many for each
@@ -94,6 +105,8 @@ func (l *Ledger) readBodies(ctx context.Context, items []delivery.Item) error {
 		id      string
 		version int
 	}
+	// The courier may see lanes of all holders, which say nothing of a person, and what is
+	// said of persons only as one holder at a time: a slip in a query shows it no other's.
 	byHolder := map[string][]int{}
 	for i, it := range items {
 		byHolder[it.Holder] = append(byHolder[it.Holder], i)
@@ -103,7 +116,8 @@ func (l *Ledger) readBodies(ctx context.Context, items []delivery.Item) error {
 		var ids []pgtype.UUID
 		var versions []int32
 		for _, i := range indexes {
-			types, ids, versions = append(types, items[i].ResourceType), append(ids, key16(items[i].ResourceID)), append(versions, int32(items[i].Version))
+			it := items[i]
+			types, ids, versions = append(types, it.ResourceType), append(ids, key16(it.ResourceID)), append(versions, int32(it.Version))
 		}
 		bodies := map[key][]byte{}
 		b := store.NewBatch(fhir.Scope{Role: fhir.RoleCourier, Holder: holder})
@@ -122,6 +136,9 @@ func (l *Ledger) readBodies(ctx context.Context, items []delivery.Item) error {
 		if err := l.DB.Send(ctx, "read what is owed", b); err != nil {
 			return err
 		}
+
+		// An item without its version gets no body. It is sent as it is, for the receiver
+		// parks it where a person looks; an error here would stop all others with it.
 		for _, i := range indexes {
 			items[i].Body = bodies[key{items[i].ResourceID, items[i].Version}]
 		}
@@ -129,19 +146,23 @@ func (l *Ledger) readBodies(ctx context.Context, items []delivery.Item) error {
 	return nil
 }
 
-// settle ends claims. The fence moves on with it, so that neither a second settlement
-// of the same claim nor one of a claim whose lease ran out changes anything. An item
-// that is closed makes its lane due for the next one at once.
+// settle ends claims. It may be repeated: everything else follows from the lanes that
+// it moves, and it moves none twice. An item that is closed makes its lane due for the
+// next one at once.
 const settle = `with verdict as (
-		select * from unnest($1::text[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::int[], $9::text[], $10::timestamptz[])
+		select * from unnest($1::text[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[],
+				$6::text[], $7::text[], $8::int[], $9::text[], $10::timestamptz[])
 			as v(holder, referral, destination, n, fence, verdict, reason, status, etag, next_at)),
 	moved as (
 		update caselink.lanes l set
 			done = case when v.verdict in ('retry', 'released', 'parked') then l.done else v.n end,
 			attempt = case v.verdict when 'retry' then l.attempt when 'released' then l.attempt - 1 else 0 end,
+			-- Moved on, so that a second settlement of the same claim finds another fence; one of a
+			-- claim whose lease ran out finds that of whoever has claimed the lane since.
 			fence = l.fence + 1,
 			next_at = v.next_at,
 			claimer = null,
+			-- An operator who parks a lane moves its fence as well, so this undoes nobody's parking.
 			parked = v.verdict = 'parked'
 		from verdict v where l.holder = v.holder and l.referral = v.referral and l.destination = v.destination
 			and l.fence = v.fence and l.done = v.n - 1
@@ -150,9 +171,11 @@ const settle = `with verdict as (
 		update caselink.owed o set
 			state = case when m.verdict in ('retry', 'released') then o.state else m.verdict end,
 			reason = m.reason, status = m.status, etag = m.etag,
+			-- Untried again: the first attempt is still to come.
 			first_attempt = case when m.verdict = 'released' and m.untried then null else o.first_attempt end,
 			settled_at = case when m.verdict in ('retry', 'released') then null else $11::timestamptz end
 		from moved m where o.holder = m.holder and o.referral = m.referral and o.destination = m.destination and o.n = m.n)
+	-- Released means not sent: there was no attempt. The fence is part of the key, one row a claim.
 	insert into caselink.attempts (holder, referral, destination, n, fence, at, verdict, status, reason)
 	select holder, referral, destination, n, fence, $11, verdict, status, reason from moved where verdict <> 'released'`
 
@@ -169,10 +192,10 @@ func (l *Ledger) Settle(ctx context.Context, settlements []delivery.Settlement) 
 		if !s.RetryAt.IsZero() {
 			next = s.RetryAt
 		}
-		holders, referrals, destinations = append(holders, s.Item.Holder), append(referrals, key16(s.Item.Referral)), append(destinations, s.Item.Destination)
-		ns, fences = append(ns, s.Item.N), append(fences, s.Item.Fence)
+		holders, referrals = append(holders, s.Holder), append(referrals, key16(s.Referral))
+		destinations, ns, fences = append(destinations, s.Destination), append(ns, s.N), append(fences, s.Fence)
 		verdicts, reasons = append(verdicts, string(s.Verdict)), append(reasons, s.Reason)
-		statuses, etags, nexts = append(statuses, int32(s.Receipt.Status)), append(etags, s.Receipt.ETag), append(nexts, next)
+		statuses, etags, nexts = append(statuses, int32(s.Answer.Status)), append(etags, s.Answer.ETag), append(nexts, next)
 	}
 	b := store.NewBatch(courier).Relaxed() // a lost settlement is an attempt more, which changes nothing
 	b.Queue(settle, holders, referrals, destinations, ns, fences, verdicts, reasons, statuses, etags, nexts, now)

@@ -85,15 +85,20 @@ func TestLeasesOfDeadProcessAreTaken(t *testing.T) {
 func owe(t *testing.T, conn *pgx.Conn, it delivery.Item, now time.Time) {
 	t.Helper()
 	b := &pgx.Batch{}
-	b.Queue(`insert into caselink.referrals values ($1, $2, 'svc', $1, 1, sha256(''), '', $3) on conflict do nothing`, it.Holder, it.Referral, now)
+	b.Queue(`insert into caselink.referrals values ($1, $2, 'svc', $1, 1, sha256(''), '', $3) on conflict do nothing`,
+		it.Holder, it.Referral, now)
 	b.Queue(`insert into caselink.versions values ($1, $2, $3, $4, $5, 'svc', $6, $7) on conflict do nothing`,
 		it.Holder, it.ResourceType, it.ResourceID, it.Version, it.Referral, now, it.Body)
 	b.Queue(`insert into caselink.lanes (holder, referral, destination, last, next_at, withhold) values ($1, $2, $3, 1, $4, $5)
 		on conflict (holder, referral, destination) do update set last = lanes.last + 1, withhold = excluded.withhold,
-		next_at = case when lanes.done = lanes.last then excluded.next_at else lanes.next_at end`, it.Holder, it.Referral, it.Destination, now, it.Withhold)
-	b.Queue(`insert into caselink.owed (holder, referral, destination, n, seq, event_id, request_id, correlation_id, type, id, version, owed_since)
-		select $1, $2, $3, last, $4, $5, $6, $7, $8, $9, $10, $11 from caselink.lanes where holder = $1 and referral = $2 and destination = $3`,
-		it.Holder, it.Referral, it.Destination, it.Seq, it.EventID, it.RequestID, it.CorrelationID, it.ResourceType, it.ResourceID, it.Version, now)
+		next_at = case when lanes.done = lanes.last then excluded.next_at else lanes.next_at end`,
+		it.Holder, it.Referral, it.Destination, now, it.Withhold)
+	b.Queue(`insert into caselink.owed (holder, referral, destination, n, seq, event_id, request_id, correlation_id,
+			type, id, version, owed_since)
+		select $1, $2, $3, last, $4, $5, $6, $7, $8, $9, $10, $11
+		from caselink.lanes where holder = $1 and referral = $2 and destination = $3`,
+		it.Holder, it.Referral, it.Destination, it.Seq, it.EventID, it.RequestID, it.CorrelationID,
+		it.ResourceType, it.ResourceID, it.Version, now)
 	if err := conn.SendBatch(t.Context(), b).Close(); err != nil {
 		t.Fatalf("owe: %v", err)
 	}

@@ -53,9 +53,11 @@ type Filter struct {
 	Limit       int    // 0 for all
 }
 
-const selectEntries = `select o.holder, o.referral, o.destination, o.n, l.last, o.state, o.type || '/' || o.id || '/_history/' || o.version, o.request_id,
+const selectEntries = `select o.holder, o.referral, o.destination, o.n, l.last, o.state,
+		o.type || '/' || o.id || '/_history/' || o.version, o.request_id,
 		o.owed_since, (select count(*) from caselink.attempts a where a.holder = o.holder and a.referral = o.referral
 			and a.destination = o.destination and a.n = o.n), o.status, o.reason,
+		-- Only the item whose turn it is has a time; the others wait for it and not for a clock.
 		case when o.n = l.done + 1 and not l.parked then l.next_at end, o.settled_at
 	from caselink.owed o join caselink.lanes l using (holder, referral, destination)
 	where o.state = any ($1) and ($2 = '' or o.destination = $2) and ($3::uuid is null or o.referral = $3)
@@ -71,7 +73,7 @@ func (l *Ledger) List(ctx context.Context, f Filter) ([]Entry, error) {
 		return nil, fhir.Errorf(fhir.IssueValue, "state must be one of %s", strings.Join(States, ", "))
 	}
 	entries := []Entry{}
-	b := operated(fhir.Caller{})
+	b := operatorBatch(fhir.Caller{})
 	b.Queue(selectEntries, states, f.Destination, nil, f.Limit).Query(func(rows pgx.Rows) (err error) {
 		entries, err = pgx.AppendRows(entries, rows, scanEntry)
 		return err
@@ -87,9 +89,12 @@ const selectAttempts = `select destination, n, at, verdict, status, reason from 
 func (l *Ledger) Show(ctx context.Context, referral string) (entries []Entry, tried []Tried, err error) {
 	id, err := uuid.Parse(referral)
 	if err != nil {
-		return nil, nil, nothing()
+		return nil, nil, notFound() // what is no id is the id of nothing
 	}
-	b := operated(fhir.Caller{})
+
+	// One batch is one transaction, but each statement sees the moment at which it starts:
+	// an attempt may be listed whose item still shows as before.
+	b := operatorBatch(fhir.Caller{})
 	b.Queue(selectEntries, States, "", id, 0).Query(func(rows pgx.Rows) (err error) {
 		entries, err = pgx.CollectRows(rows, scanEntry)
 		return err
@@ -102,7 +107,7 @@ func (l *Ledger) Show(ctx context.Context, referral string) (entries []Entry, tr
 		return nil, nil, err
 	}
 	if len(entries) == 0 {
-		return nil, nil, nothing()
+		return nil, nil, notFound()
 	}
 	return entries, tried, nil
 }
@@ -113,13 +118,18 @@ const auditOperated = `
 		action, resource_type, referral, request_id, correlation_id)
 	select $1, holder, service, 'auditor', $4, '', $5, '', '', 'U', 'Delivery', referral, $6, '' from moved`
 
+// replayLanes may be repeated: a lane that is not parked any more is no longer found. The
+// fence stays, for a parked lane has no claim that could be settled.
 const replayLanes = `with moved as (
+		-- The pauses begin anew: those of before were for what the person has mended since.
 		update caselink.lanes set parked = false, attempt = 0, next_at = $1
 		where parked and ($2::uuid is null or referral = $2) and ($3 = '' or destination = $3)
 		returning holder, referral, destination, service),
 	again as (
 		update caselink.owed o set state = 'owed', reason = '', settled_at = null
-		from moved where o.holder = moved.holder and o.referral = moved.referral and o.destination = moved.destination and o.state = 'parked')` + auditOperated
+		from moved where o.holder = moved.holder and o.referral = moved.referral and o.destination = moved.destination
+			-- Each item of the lane that is parked, not only its head: one may have been committed as such.
+			and o.state = 'parked')` + auditOperated
 
 // Replay makes due again what is parked: of a referral, at a destination, or both; ""
 // stands for any, but not for both. It returns how many lanes that are;
@@ -129,12 +139,15 @@ func (l *Ledger) Replay(ctx context.Context, who fhir.Caller, referral, destinat
 }
 
 const parkLanes = `with moved as (
+		-- The fence moves on, or the claim that is under way would settle the lane as if nothing
+		-- had been said; its attempt may arrive all the same.
 		update caselink.lanes set parked = true, fence = fence + 1, claimer = null
 		where not parked and done < last and ($2::uuid is null or referral = $2) and ($3 = '' or destination = $3)
 		returning holder, referral, destination, service, done + 1 as n),
 	held as (
 		update caselink.owed o set state = 'parked', reason = 'parked by an operator', settled_at = $1
-		from moved where o.holder = moved.holder and o.referral = moved.referral and o.destination = moved.destination and o.n = moved.n)` + auditOperated
+		from moved where o.holder = moved.holder and o.referral = moved.referral
+			and o.destination = moved.destination and o.n = moved.n)` + auditOperated
 
 // Park stops what is owed, as Replay starts it. What was already on its way may still
 // arrive; a replay then repeats it without harm.
@@ -147,14 +160,16 @@ func (l *Ledger) operate(ctx context.Context, who fhir.Caller, sql, referral, de
 	if referral != "" {
 		parsed, err := uuid.Parse(referral)
 		if err != nil {
-			return 0, nothing()
+			return 0, notFound()
 		}
 		id = &parsed
 	}
+
+	// The audit names a person, and a slip of the keys is not to move every lane there is.
 	if strings.TrimSpace(who.UserName) == "" || id == nil && destination == "" {
 		return 0, fhir.Errorf(fhir.IssueRequired, "the name of the operator is needed, and a referral or a destination")
 	}
-	b := operated(who)
+	b := operatorBatch(who)
 	b.Queue(sql, l.Now(), id, destination, who.Client, who.UserName, who.RequestID).Exec(func(tag pgconn.CommandTag) error {
 		lanes = int(tag.RowsAffected())
 		return nil
@@ -163,17 +178,17 @@ func (l *Ledger) operate(ctx context.Context, who fhir.Caller, sql, referral, de
 		return 0, err
 	}
 	if lanes == 0 {
-		return 0, nothing()
+		return 0, notFound()
 	}
 	return lanes, nil
 }
 
-func nothing() error {
+func notFound() error {
 	return fhir.Errorf(fhir.IssueNotFound, "nothing in the ledger matches: caselink deliveries list shows what there is")
 }
 
-// operated is a batch of an operator, who may wait longer than a client.
-func operated(who fhir.Caller) *store.Batch {
+// operatorBatch is a batch of an operator, who may wait longer than a client.
+func operatorBatch(who fhir.Caller) *store.Batch {
 	b := store.NewBatch(fhir.Scope{Role: fhir.RoleAuditor, Caller: who})
 	b.Queue(`select set_config('statement_timeout', '1min', true)`)
 	return b

@@ -46,7 +46,9 @@ func (d desk) settle(destination string, v delivery.Verdict) (claimed int) {
 	}
 	var ends []delivery.Settlement
 	for _, it := range items {
-		ends = append(ends, delivery.Settlement{Item: it, Verdict: v, Receipt: delivery.Receipt{Status: 422}, Reason: "refused", RetryAt: d.Now()})
+		ends = append(ends, delivery.Settlement{
+			Item: it, Verdict: v, Answer: delivery.Answer{Status: 422}, Reason: "refused", RetryAt: d.Now(),
+		})
 	}
 	if err := d.Settle(d.Context(), ends); err != nil {
 		d.Fatal(err)
@@ -69,7 +71,8 @@ func (d desk) states(f ledger.Filter) (out []string) {
 
 func (d desk) audited() []string {
 	d.Helper()
-	return storetest.Query[string](d, d.target, `select concat_ws(' ', role, client, user_name, action, resource_type, holder, referral) from caselink.audit where role = 'auditor' order by id`)
+	return storetest.Query[string](d, d.target, `select concat_ws(' ', role, client, user_name, action, resource_type, holder, referral)
+		from caselink.audit where role = 'auditor' order by id`)
 }
 
 func TestListShowsWhatIsOpen(t *testing.T) {
@@ -122,7 +125,8 @@ func TestShowTellsEveryAttempt(t *testing.T) {
 	if diff := cmp.Diff(want, entries); diff != "" {
 		t.Errorf("entries (-want +got):\n%s", diff)
 	}
-	if len(tried) != 2 || tried[0].Verdict != delivery.Retry || tried[1] != (ledger.Tried{Destination: "Y99901", N: 1, At: settled, Verdict: delivery.Parked, Status: 422, Reason: "refused"}) {
+	last := ledger.Tried{Destination: "Y99901", N: 1, At: settled, Verdict: delivery.Parked, Status: 422, Reason: "refused"}
+	if len(tried) != 2 || tried[0].Verdict != delivery.Retry || tried[1] != last {
 		t.Errorf("attempts are %+v", tried)
 	}
 }
@@ -152,6 +156,22 @@ func TestReplayedLaneGoesOnWhereItStood(t *testing.T) {
 	}
 }
 
+func TestNewItemLeavesLaneParked(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	c := storetest.Referral(t, d.DB, "Y99901", "svc-a")
+	d.settle("Y99901", delivery.Parked)
+
+	storetest.Accept(t, d.DB, c)
+
+	if n := d.settle("Y99901", delivery.Acknowledged); n != 0 {
+		t.Errorf("claimed %d items of a parked lane", n)
+	}
+	if diff := cmp.Diff([]string{"Y99901 1/2 parked", "Y99901 2/2 owed"}, d.states(ledger.Filter{})); diff != "" {
+		t.Errorf("open (-want +got):\n%s", diff)
+	}
+}
+
 func TestReplayedLaneIsDueAtOnce(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
@@ -161,7 +181,8 @@ func TestReplayedLaneIsDueAtOnce(t *testing.T) {
 	if err != nil || len(tried) != 1 {
 		t.Fatalf("claimed %d, %v", len(tried), err)
 	}
-	if err := d.Settle(t.Context(), []delivery.Settlement{{Item: tried[0], Verdict: delivery.Retry, RetryAt: d.Now().Add(time.Hour)}}); err != nil {
+	later := []delivery.Settlement{{Item: tried[0], Verdict: delivery.Retry, RetryAt: d.Now().Add(time.Hour)}}
+	if err := d.Settle(t.Context(), later); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := d.Park(t.Context(), operator, c.Referral.ID, ""); err != nil {
@@ -232,18 +253,27 @@ func TestOperatorIsToldWhatCannotBeDone(t *testing.T) {
 	nobody := operator
 	nobody.UserName = " "
 
+	replay := func(referral, destination string) error {
+		_, err := d.Replay(t.Context(), operator, referral, destination)
+		return err
+	}
+	park := func(who fhir.Caller, referral string) error {
+		_, err := d.Park(t.Context(), who, referral, "")
+		return err
+	}
+	_, _, unknown := d.Show(t.Context(), operator.RequestID)
 	for name, test := range map[string]struct {
-		err  func() error
+		err  error
 		want fhir.Code
 	}{
-		"replay of what is not parked": {func() error { _, err := d.Replay(t.Context(), operator, c.Referral.ID, ""); return err }, fhir.IssueNotFound},
-		"replay of everything":         {func() error { _, err := d.Replay(t.Context(), operator, "", ""); return err }, fhir.IssueRequired},
-		"a referral that is no id":     {func() error { _, err := d.Park(t.Context(), operator, "'; --", ""); return err }, fhir.IssueNotFound},
-		"park by nobody":               {func() error { _, err := d.Park(t.Context(), nobody, c.Referral.ID, ""); return err }, fhir.IssueRequired},
-		"show of an unknown referral":  {func() error { _, _, err := d.Show(t.Context(), operator.RequestID); return err }, fhir.IssueNotFound},
+		"replay of what is not parked": {replay(c.Referral.ID, ""), fhir.IssueNotFound},
+		"replay of everything":         {replay("", ""), fhir.IssueRequired},
+		"a referral that is no id":     {park(operator, "'; --"), fhir.IssueNotFound},
+		"park by nobody":               {park(nobody, c.Referral.ID), fhir.IssueRequired},
+		"show of an unknown referral":  {unknown, fhir.IssueNotFound},
 	} {
-		if err := test.err(); !fhir.Is(err, test.want) {
-			t.Errorf("%s: %v, want %s", name, err, test.want)
+		if !fhir.Is(test.err, test.want) {
+			t.Errorf("%s: %v, want %s", name, test.err, test.want)
 		}
 	}
 	if got := d.audited(); len(got) != 0 {

@@ -29,7 +29,7 @@ func (a Adapter) routes(db *store.DB, wake func(), metrics *prometheus.Registry)
 	e := edge.New(auth.New(authConfig(a.Config.Issuers)), a.Log, metrics)
 	engine := e.Engine()
 	fhirAPI := &fhirapi.API{
-		Flow: flow, Versions: db, Edge: e, Base: base, Release: a.Release, Now: time.Now,
+		Flow: flow, Resources: db, Practices: flow.Directory, Edge: e, Base: base, Release: a.Release, Now: time.Now,
 		// smart-configuration has room for one issuer: the first is the one to name.
 		Issuer: a.Config.Issuers[0].URL, TokenURL: a.Config.Issuers[0].TokenURL,
 	}

@@ -97,8 +97,10 @@ func (a Adapter) whenSafe(ctx context.Context, db *store.DB) error {
 			return err
 		}
 		a.Log.Warn("waiting for the database", slog.String("error", err.Error()))
-		if !store.Pause(ctx, 500*time.Millisecond) {
+		select {
+		case <-ctx.Done():
 			return ctx.Err()
+		case <-time.After(500 * time.Millisecond):
 		}
 	}
 }

@@ -41,7 +41,7 @@ func (t *trial) bare(ctx context.Context, disk string, clients int) error {
 // change returns a maker of what one referral stores, each with ids of its own.
 func (t *trial) change(cfg config.Config) (func() workflow.Change, error) {
 	ods := t.world.Clients["gp-a"].ODS
-	r := simulator.NewReferral(t.rng, ods, "bare")
+	r := simulator.NewSample(t.rng, ods, "bare")
 	// The directory and the ids are the adapter's: rows of another length, or scattered over
 	// the indexes, would cost something else.
 	flow := &workflow.Flow{

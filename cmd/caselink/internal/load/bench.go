@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"caselink.example/cmd/caselink/internal/world"
-	"caselink.example/connectors/store"
 	"caselink.example/connectors/store/measure"
 )
 
@@ -95,7 +94,7 @@ func (t *trial) start(ctx context.Context) error {
 		if t.world, err = world.Read(data); err == nil {
 			break
 		}
-		if time.Since(started) > time.Minute || !store.Pause(ctx, 5*time.Millisecond) {
+		if time.Since(started) > time.Minute || !world.Pause(ctx, 5*time.Millisecond) {
 			t.stop()
 			return errors.New("caselink dev did not get ready: see caselink dev --help")
 		}

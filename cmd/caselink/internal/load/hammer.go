@@ -20,7 +20,6 @@ import (
 
 	"caselink.example/cmd/caselink/internal/world"
 	"caselink.example/connectors/simulator"
-	"caselink.example/connectors/store"
 )
 
 // HammerConfig says whose referrals go where.
@@ -49,7 +48,7 @@ type acknowledged struct {
 }
 
 type acknowledgement struct {
-	referral simulator.Referral
+	referral simulator.Sample
 	location string
 	took     time.Duration // of the attempt that was answered
 }
@@ -85,7 +84,7 @@ func (h *Hammer) Run(ctx context.Context, count int) error {
 			rng := rand.New(rand.NewPCG(h.cfg.Seed, uint64(client)))
 			for ctx.Err() == nil && (count == 0 || next.Add(1) <= int64(count)) {
 				id, _ := uuid.NewRandomFromReader(randReader{rng}) // a generator never fails
-				if err := h.send(ctx, simulator.NewReferral(rng, h.cfg.ODS, id.String())); err != nil {
+				if err := h.send(ctx, simulator.NewSample(rng, h.cfg.ODS, id.String())); err != nil {
 					errs <- err
 					return
 				}
@@ -136,7 +135,7 @@ func (r randReader) Read(p []byte) (int, error) {
 
 // send posts one referral and repeats the identical request while its outcome is
 // unknown. Any final answer but 200 and 201 is an error.
-func (h *Hammer) send(ctx context.Context, r simulator.Referral) error {
+func (h *Hammer) send(ctx context.Context, r simulator.Sample) error {
 	// One id for all attempts: the adapter may know a repeat by it.
 	requestID := uuid.NewString()
 	giveUp := time.Now().Add(giveUpAfter)
@@ -163,14 +162,14 @@ func (h *Hammer) send(ctx context.Context, r simulator.Referral) error {
 			return fmt.Errorf("referral %s had no answer for %s", r.Identifier, giveUpAfter)
 		}
 		h.repeated.Add(1)
-		if !store.Pause(ctx, 20*time.Millisecond) {
+		if !world.Pause(ctx, 20*time.Millisecond) {
 			return nil
 		}
 	}
 }
 
 // post sends the referral once.
-func (h *Hammer) post(ctx context.Context, r simulator.Referral, requestID string) (status int, location string, err error) {
+func (h *Hammer) post(ctx context.Context, r simulator.Sample, requestID string) (status int, location string, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.cfg.Base+"/ServiceRequest", bytes.NewReader(r.JSON))
 	if err != nil {
 		return 0, "", err

@@ -9,8 +9,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"caselink.example/cmd/caselink/internal/world"
 	"caselink.example/connectors/simulator"
-	"caselink.example/connectors/store"
 	"caselink.example/connectors/store/measure"
 )
 
@@ -53,7 +53,7 @@ func (t *trial) paced(ctx context.Context, interval time.Duration) error {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for end := time.Now().Add(t.Duration); time.Now().Before(end); <-tick.C {
-		if err := h.send(ctx, simulator.NewReferral(t.rng, h.cfg.ODS, uuid.NewString())); err != nil {
+		if err := h.send(ctx, simulator.NewSample(t.rng, h.cfg.ODS, uuid.NewString())); err != nil {
 			return err
 		}
 	}
@@ -67,7 +67,7 @@ func (t *trial) settled(ctx context.Context) error {
 		if err != nil || n == 0 {
 			return err
 		}
-		if !store.Pause(ctx, 50*time.Millisecond) {
+		if !world.Pause(ctx, 50*time.Millisecond) {
 			return ctx.Err()
 		}
 	}

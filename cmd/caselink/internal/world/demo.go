@@ -41,7 +41,7 @@ var demoAnswers = map[string]int{"life-satisfaction": 4, "worthwhile": 5, "happy
 // newExample is a referral of gp-a for a newcomer to send: a new one at each start.
 func newExample() []byte {
 	rng := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
-	return simulator.NewReferral(rng, practices[0].ODS, uuid.NewString()).JSON
+	return simulator.NewSample(rng, practices[0].ODS, uuid.NewString()).JSON
 }
 
 // Demo sends the demo referrals through the API and works two of them. What an
@@ -95,7 +95,7 @@ func sendDemoReferrals(ctx context.Context, client *http.Client, w World) (ids [
 		for n := range from.count {
 			// The same seed and identifier at each start: to the adapter it is a repeat.
 			rng := rand.New(rand.NewPCG(demoSeed, uint64(len(ids))))
-			r := simulator.NewReferral(rng, ods, fmt.Sprintf("demo-%s-%d", ods, n+1))
+			r := simulator.NewSample(rng, ods, fmt.Sprintf("demo-%s-%d", ods, n+1))
 			resp, err := gp.send(ctx, call{
 				method: http.MethodPost, url: w.FHIRBase + "/ServiceRequest", mediaType: "application/fhir+json", body: r.JSON,
 			})

@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"caselink.example/cmd/caselink/internal/config"
-	"caselink.example/connectors/store"
 	"caselink.example/connectors/store/cluster/child"
 )
 
@@ -141,7 +140,7 @@ func (p *part) restart(ctx context.Context, out io.Writer) running {
 	// Each part comes back by itself, whatever the others do: the adapter waits for its
 	// database, and clients wait in the sockets. The pause keeps a part that cannot start
 	// from using up the machine.
-	for store.Pause(ctx, restartAfter) {
+	for Pause(ctx, restartAfter) {
 		next, err := p.start()
 		if err == nil {
 			fmt.Fprintf(out, "The %s ended and was started again as process %d.\n", p.name, next.PID())
@@ -200,7 +199,7 @@ func awaitOK(ctx context.Context, client *http.Client, url string) error {
 			}
 			err = errors.New(url + " answers " + resp.Status)
 		}
-		if !store.Pause(ctx, 20*time.Millisecond) {
+		if !Pause(ctx, 20*time.Millisecond) {
 			// When the time is over, the last answer says more than that it is over.
 			if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.DeadlineExceeded) {
 				return cause

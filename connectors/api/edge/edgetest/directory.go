@@ -17,6 +17,8 @@ const (
 // Directory knows them.
 type Directory struct{}
 
+var _ workflow.Directory = Directory{}
+
 // Practice is one of the two practices.
 func (Directory) Practice(ods string) (workflow.Practice, bool) {
 	p, ok := map[string]workflow.Practice{
@@ -52,7 +54,8 @@ var clients = []simulator.Client{
 	app("app-trusted", "cases.read cases.write cases.sensitive", ServiceA),
 	app("app-nobody", "cases.read cases.write"),
 	{ID: "app-person", Secret: secret, Scope: "cases.read cases.write", Claims: map[string]any{
-		"services": []string{ServiceA}, "sub": "user-7", "client_id": "app-person", "name": "Ola Example", "role": "link worker", "ods": "Y99903",
+		"services": []string{ServiceA}, "ods": "Y99903", "client_id": "app-person",
+		"sub": "user-7", "name": "Ola Example", "role": "link worker",
 	}},
 }
 
@@ -77,4 +80,9 @@ func ODS(client string) string {
 		}
 	}
 	return ""
+}
+
+// Identifier is one by which a service is named in performer.
+func Identifier(service string) fhir.Identifier {
+	return fhir.Identifier{System: fhir.SystemService, Value: service}
 }

@@ -27,7 +27,6 @@ import (
 	"caselink.example/connectors/simulator"
 	"caselink.example/connectors/store"
 	"caselink.example/connectors/store/storetest"
-	"caselink.example/fhir"
 	"caselink.example/mapping/workflow"
 )
 
@@ -96,7 +95,9 @@ func start(tb testing.TB, target storetest.Target, databaseURL string, mount fun
 	tb.Cleanup(db.Close)
 	w := &World{TB: tb, Target: target, DB: db, Logged: &Log{}, Read: &atomic.Int64{}}
 	w.startIssuer()
-	verifier := auth.New(auth.Config{Issuers: []auth.Issuer{{URL: strings.TrimSuffix(w.issuer.TokenURL(), "/oauth2/token"), Audience: audience}}})
+	verifier := auth.New(auth.Config{Issuers: []auth.Issuer{{
+		URL: strings.TrimSuffix(w.issuer.TokenURL(), "/oauth2/token"), Audience: audience,
+	}}})
 	w.Edge = edge.New(verifier, slog.New(slog.NewJSONHandler(w.Logged, nil)), prometheus.NewRegistry())
 	w.Engine = w.Edge.Engine()
 	server := httptest.NewUnstartedServer(w.Engine)
@@ -112,6 +113,7 @@ func start(tb testing.TB, target storetest.Target, databaseURL string, mount fun
 }
 
 func (w *World) startIssuer() {
+	// The issuer has to know its own URL, which the server has only once it listens.
 	var handler http.Handler
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { handler.ServeHTTP(rw, r) }))
 	w.Cleanup(server.Close)
@@ -128,7 +130,9 @@ func (w *World) Token(client string) string {
 	if token, ok := w.tokens.Load(client); ok {
 		return token.(string)
 	}
-	resp, err := http.PostForm(w.issuer.TokenURL(), url.Values{"grant_type": {"client_credentials"}, "client_id": {client}, "client_secret": {secret}})
+	resp, err := http.PostForm(w.issuer.TokenURL(), url.Values{
+		"grant_type": {"client_credentials"}, "client_id": {client}, "client_secret": {secret},
+	})
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -185,7 +189,7 @@ func (w *World) Send(req *http.Request) Answer {
 
 // Refer sends a new referral of the client's practice. It returns the referral and the
 // id of its ServiceRequest.
-func (w *World) Refer(client string) (simulator.Referral, string) {
+func (w *World) Refer(client string) (simulator.Sample, string) {
 	w.Helper()
 	r := NewReferral(ODS(client))
 	id, _ := w.Do(client, "POST", "/FHIR/R4/ServiceRequest", string(r.JSON)).Wants(http.StatusCreated).At("id").(string)
@@ -193,8 +197,8 @@ func (w *World) Refer(client string) (simulator.Referral, string) {
 }
 
 // NewReferral is a fictional referral of the practice that nobody sent before.
-func NewReferral(ods string) simulator.Referral {
-	return simulator.NewReferral(rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), ods, uuid.NewString())
+func NewReferral(ods string) simulator.Sample {
+	return simulator.NewSample(rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), ods, uuid.NewString())
 }
 
 // Answer is what came back.
@@ -288,11 +292,4 @@ func (c *countedConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	c.read.Add(int64(n))
 	return n, err
-}
-
-var _ workflow.Directory = Directory{}
-
-// Identifier is one by which a service is named in performer.
-func Identifier(service string) fhir.Identifier {
-	return fhir.Identifier{System: fhir.SystemService, Value: service}
 }

@@ -23,6 +23,8 @@ func Start(cmd *exec.Cmd, onDeath syscall.Signal) (*Process, error) {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
+
+	// The kernel sends it even after a kill -9, when no code of this process runs any more.
 	cmd.SysProcAttr.Pdeathsig = onDeath
 	cmd.SysProcAttr.Setpgid = true
 	p := &Process{cmd: cmd, done: make(chan struct{})}
@@ -37,6 +39,7 @@ func Start(cmd *exec.Cmd, onDeath syscall.Signal) (*Process, error) {
 // run starts the child and stays on its thread until the child ends: the kernel
 // watches the thread that forked, not the process. See https://go.dev/issue/27505
 func (p *Process) run(started chan<- error) {
+	// Without it Go might end the thread while the process lives on, and the child with it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := p.cmd.Start(); err != nil {

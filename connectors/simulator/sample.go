@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// Referral is a fictional referral as a GP system would send it: about 2.5 KB of UK
+// Sample is a fictional referral as a GP system would send it: about 2.5 KB of UK
 // Core-shaped ServiceRequest with its patient, its requester and their practice contained.
-type Referral struct {
+type Sample struct {
 	Identifier string // value of ServiceRequest.identifier, in the system SystemReferral
 	NHSNumber  string // of the 999 range, which belongs to nobody
 	JSON       []byte
@@ -18,10 +18,14 @@ type Referral struct {
 const SystemReferral = "https://gp.example/Id/referral"
 
 var (
-	families = []string{"Okafor", "Hughes", "Kaur", "Nowak", "Bennett", "Rahman", "Whitfield", "Doyle", "Mensah", "Pritchard", "Ellis", "Sandhu"}
-	givens   = []string{"Grace", "Alan", "Harpreet", "Zofia", "Marjorie", "Yusuf", "Denise", "Patrick", "Kofi", "Carys", "Norman", "Jasleen"}
-	streets  = []string{"Mill Lane", "Station Road", "Orchard Close", "Victoria Street", "Chapel Hill", "The Green"}
-	reasons  = []struct{ code, display, note string }{
+	families = []string{
+		"Okafor", "Hughes", "Kaur", "Nowak", "Bennett", "Rahman", "Whitfield", "Doyle", "Mensah", "Pritchard", "Ellis", "Sandhu",
+	}
+	givens = []string{
+		"Grace", "Alan", "Harpreet", "Zofia", "Marjorie", "Yusuf", "Denise", "Patrick", "Kofi", "Carys", "Norman", "Jasleen",
+	}
+	streets = []string{"Mill Lane", "Station Road", "Orchard Close", "Victoria Street", "Chapel Hill", "The Green"}
+	reasons = []struct{ code, display, note string }{
 		{"267076002", "Feeling lonely", "Lives alone since last winter and sees few people. Would like company in the week."},
 		{"160932005", "Financial problem", "Letters about arrears. Has stopped opening them. Would like help with a budget."},
 		{"81877007", "Housing problems", "Damp flat, landlord does not answer. Chest worse in the cold months."},
@@ -30,18 +34,22 @@ var (
 	}
 )
 
-// NewReferral makes the referral of the given identifier. Equal arguments with
+// NewSample makes the referral of the given identifier. Equal arguments with
 // equally seeded random numbers give equal bytes.
-func NewReferral(rng *rand.Rand, practice, identifier string) Referral {
+func NewSample(rng *rand.Rand, practice, identifier string) Sample {
 	pick := func(of []string) string { return of[rng.IntN(len(of))] }
+
+	// The order of the draws is part of what equal seeds promise.
 	number, reason := NHSNumber(rng), reasons[rng.IntN(len(reasons))]
 	family, given := pick(families), pick(givens)
-	return Referral{Identifier: identifier, NHSNumber: number, JSON: []byte(strings.NewReplacer(
+	return Sample{Identifier: identifier, NHSNumber: number, JSON: []byte(strings.NewReplacer(
 		"{identifier}", identifier, "{nhs}", number, "{practice}", practice, "{family}", family, "{given}", given,
-		"{house}", fmt.Sprint(1+rng.IntN(98)), "{street}", pick(streets), "{postcode}", fmt.Sprintf("ZZ%d %dZZ", 1+rng.IntN(9), 1+rng.IntN(9)),
-		"{birth}", fmt.Sprintf("%d-%02d-%02d", 1930+rng.IntN(70), 1+rng.IntN(12), 1+rng.IntN(28)), "{phone}", fmt.Sprintf("07700 900%03d", rng.IntN(1000)),
+		"{house}", fmt.Sprint(1+rng.IntN(98)), "{street}", pick(streets),
+		"{postcode}", fmt.Sprintf("ZZ%d %dZZ", 1+rng.IntN(9), 1+rng.IntN(9)), // no postcode begins with ZZ
+		"{birth}", fmt.Sprintf("%d-%02d-%02d", 1930+rng.IntN(70), 1+rng.IntN(12), 1+rng.IntN(28)),
+		"{phone}", fmt.Sprintf("07700 900%03d", rng.IntN(1000)), // of Ofcom's numbers for drama
 		"{code}", reason.code, "{display}", reason.display, "{note}", reason.note,
-	).Replace(referralTemplate))}
+	).Replace(sampleTemplate))}
 }
 
 // NHSNumber draws a number of the 999 range that passes modulus 11.
@@ -53,31 +61,35 @@ func NHSNumber(rng *rand.Rand) string {
 		for i, d := range digits {
 			sum += (10 - i) * int(d-'0')
 		}
-		if check := (11 - sum%11) % 11; check < 10 {
+		if check := (11 - sum%11) % 11; check < 10 { // 10 has no digit: another number is drawn
 			return fmt.Sprintf("%s%d", digits, check)
 		}
 	}
 }
 
-const referralTemplate = `{"resourceType":"ServiceRequest",` +
+const sampleTemplate = `{"resourceType":"ServiceRequest",` +
 	`"meta":{"profile":["https://fhir.hl7.org.uk/StructureDefinition/UKCore-ServiceRequest"]},` +
 	`"contained":[` +
 	`{"resourceType":"Patient","id":"patient","meta":{"profile":["https://fhir.hl7.org.uk/StructureDefinition/UKCore-Patient"]},` +
 	`"identifier":[{"extension":[{"url":"https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-NHSNumberVerificationStatus",` +
-	`"valueCodeableConcept":{"coding":[{"system":"https://fhir.hl7.org.uk/CodeSystem/UKCore-NHSNumberVerificationStatusEngland","code":"01","display":"Number present and verified"}]}}],` +
+	`"valueCodeableConcept":{"coding":[{"system":"https://fhir.hl7.org.uk/CodeSystem/UKCore-NHSNumberVerificationStatusEngland",` +
+	`"code":"01","display":"Number present and verified"}]}}],` +
 	`"system":"https://fhir.nhs.uk/Id/nhs-number","value":"{nhs}"}],` +
 	`"name":[{"use":"official","family":"{family}","given":["{given}"]}],` +
 	`"telecom":[{"system":"phone","value":"{phone}","use":"mobile","rank":1}],` +
 	`"gender":"unknown","birthDate":"{birth}",` +
 	`"address":[{"use":"home","line":["{house} {street}"],"city":"Exampleton","postalCode":"{postcode}"}],` +
-	`"communication":[{"language":{"coding":[{"system":"urn:ietf:bcp:47","code":"en-GB","display":"English (United Kingdom)"}]},"preferred":true}],` +
+	`"communication":[{"language":{"coding":[{"system":"urn:ietf:bcp:47","code":"en-GB","display":"English (United Kingdom)"}]},` +
+	`"preferred":true}],` +
 	`"generalPractitioner":[{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"{practice}"}}]},` +
 	`{"resourceType":"Practitioner","id":"gp","name":[{"use":"official","family":"Example","given":["Robin"],"prefix":["Dr"]}]},` +
-	`{"resourceType":"Organization","id":"practice","identifier":[{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"{practice}"}],"name":"Example Surgery"},` +
+	`{"resourceType":"Organization","id":"practice",` +
+	`"identifier":[{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"{practice}"}],"name":"Example Surgery"},` +
 	`{"resourceType":"PractitionerRole","id":"requester","practitioner":{"reference":"#gp"},"organization":{"reference":"#practice"},` +
 	`"telecom":[{"system":"phone","value":"01632 960001","use":"work"}]}],` +
 	`"extension":[{"url":"https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-SourceOfServiceRequest",` +
-	`"valueCodeableConcept":{"coding":[{"system":"http://snomed.info/sct","code":"108161000000109","display":"Referred by general practitioner"}]}}],` +
+	`"valueCodeableConcept":{"coding":[{"system":"http://snomed.info/sct",` +
+	`"code":"108161000000109","display":"Referred by general practitioner"}]}}],` +
 	`"identifier":[{"system":"` + SystemReferral + `","value":"{identifier}"}],` +
 	`"status":"active","intent":"order","priority":"routine",` +
 	`"code":{"coding":[{"system":"http://snomed.info/sct","code":"871731000000106","display":"Referral to social prescribing service"}]},` +
