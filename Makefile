@@ -93,8 +93,8 @@ cover: build ## test coverage by function in bin/cover.txt, and in all
 	$(GO) tool cover -func=bin/cover.out >bin/cover.txt
 	@tail -n 1 bin/cover.txt
 
-# The same commit, built by the same release of Go, gives the same bytes: nothing of
-# the machine, its paths or its environment goes in.
+# The same source, built by the same Go, gives the same bytes on every machine: nothing
+# of its paths, its environment or its checkout goes in. The version names the commit.
 release: ## bin/release: a stripped binary for each of PLATFORMS, and SHA256SUMS
 	@grep -qF '## [$(RELEASE)]' CHANGELOG.md || { echo "CHANGELOG.md has no version $(RELEASE)"; exit 1; }
 	@[ -z "$$(git status --porcelain 2>/dev/null)" ] || { echo "the tree has changes that are in no commit: commit them first"; exit 1; }
@@ -102,7 +102,7 @@ release: ## bin/release: a stripped binary for each of PLATFORMS, and SHA256SUMS
 	@for platform in $(PLATFORMS); do \
 		file=bin/release/caselink-$(RELEASE)-$${platform/\//-}; \
 		env GOFLAGS= CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} GOAMD64=v1 GOARM64=v8.0 \
-			$(GO) build -trimpath $(VCS) -ldflags '-s -w -X main.release=$(RELEASE)' -o "$$file" ./cmd/caselink; \
+			$(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.release=$(RELEASE)' -o "$$file" ./cmd/caselink; \
 	done
 	@cd bin/release && sha256sum caselink-* | tee SHA256SUMS
 
