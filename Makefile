@@ -57,7 +57,7 @@ race: build ## the tests of what runs concurrently, under the race detector
 	CASELINK_BIN=$(CURDIR)/$(BIN) $(GO) test -race $(RACE)
 
 lint: $(GOLANGCI) ## everything in .golangci.yaml: go vet, staticcheck, format, doors and more
-	$(GOLANGCI) run
+	$(GOLANGCI) run $(LINTFLAGS)
 
 vuln: $(GOVULNCHECK) ## known vulnerabilities that the code can reach
 	@code=0; said=$$($(GOVULNCHECK) ./... 2>&1) || code=$$?; \
