@@ -16,7 +16,7 @@ GOVULNCHECK := bin/tools/govulncheck-$(GOVULNCHECK_VERSION)
 BENCHSTAT := bin/tools/benchstat-$(BENCHSTAT_VERSION)
 
 # Packages where goroutines share something.
-RACE ?= ./cmd/... ./connectors/... ./conformance/kit ./mapping/workflow/...
+RACE ?= ./cmd/... ./connectors/... ./mapping/workflow/...
 
 # How long each fuzz target runs, and which.
 FUZZTIME ?= 10s
