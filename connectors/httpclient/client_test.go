@@ -60,7 +60,7 @@ func status(code int, header ...string) http.HandlerFunc {
 	}
 }
 
-func drop(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) }
+func drop(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 
 func put(url string) httpclient.Request {
 	return httpclient.Request{

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -118,7 +119,7 @@ func (r *record) add(l line, res *resource, size int) *entry {
 	path := l.Type + "/" + l.ID
 	e := r.byPath[path]
 	if e == nil {
-		e = &entry{kind: res.kind, id: l.ID, index: int32(len(r.entries)), posted: l.Method == "POST"}
+		e = &entry{kind: res.kind, id: l.ID, index: int32(len(r.entries)), posted: l.Method == http.MethodPost}
 		r.byPath[path] = e
 		r.entries = append(r.entries, e)
 	}

@@ -41,7 +41,7 @@ func (e *Edge) Engine() *gin.Engine {
 
 	// recover stands inside observe, so that a panic has its log line and is counted.
 	g.Use(e.observe, e.recover)
-	g.NoRoute(Handle(func(c *gin.Context) error {
+	g.NoRoute(Handle(func(*gin.Context) error {
 		return fhir.Errorf(fhir.IssueNotFound, "there is nothing at this path: GET /FHIR/R4/metadata lists what there is")
 	}))
 	g.NoMethod(Handle(func(c *gin.Context) error {

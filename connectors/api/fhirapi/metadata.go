@@ -3,6 +3,7 @@ package fhirapi
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/gin-gonic/gin"
@@ -43,13 +44,13 @@ func (a *API) smartConfiguration(c *gin.Context) error {
 func scopesSupported(routes []route) []string {
 	var out []string
 	for _, t := range read {
-		letters := ""
+		var letters strings.Builder
 		for _, letter := range "cruds" {
 			if slices.ContainsFunc(routes, func(r route) bool { return r.resource == t && r.scope == byte(letter) }) {
-				letters += string(letter)
+				letters.WriteRune(letter)
 			}
 		}
-		out = append(out, "system/"+t+"."+letters)
+		out = append(out, "system/"+t+"."+letters.String())
 	}
 	return out
 }

@@ -46,7 +46,7 @@ func (s *Sealer) Run(ctx context.Context) error {
 			return nil
 		}
 		if err != nil {
-			s.Log.Warn("sealer interrupted", "error", err.Error())
+			s.Log.Warn("sealer interrupted", slog.String("error", err.Error()))
 		}
 		select {
 		case <-ctx.Done():

@@ -3,6 +3,7 @@ package feed_test
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -174,10 +175,8 @@ func TestEachDamageIsFound(t *testing.T) {
 			target.Exec(t, damage)
 
 			found := findings(t, db)
-			for _, name := range found {
-				if name == invariant {
-					return
-				}
+			if slices.Contains(found, invariant) {
+				return
 			}
 			t.Errorf("found %v, want %q among them", found, invariant)
 		})
