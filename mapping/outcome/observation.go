@@ -57,18 +57,19 @@ func (all Instruments) Observations(in Input) []*opb.Observation {
 }
 
 func observation(in Input, code string, concept *dtpb.CodeableConcept) *opb.Observation {
-	o := in.Outcome
+	o, referral := in.Outcome, in.Case.Referral
+	subject, _ := in.Case.Patient.Identifier() // none: the Task of the same event is parked, and this with it
 	return &opb.Observation{
 		Id:         &dtpb.Id{Value: ObservationID(o.ID, code)},
 		Identifier: []*dtpb.Identifier{r4.Identifier(Identifier(o.ID, code))},
-		BasedOn:    []*dtpb.Reference{in.Case.Referral.Reference(in.Base)},
+		BasedOn:    []*dtpb.Reference{r4.ReferenceTo(in.Base+"/ServiceRequest/"+referral.ID, "ServiceRequest", referral.Identifiers...)},
 		Status:     &opb.Observation_StatusCode{Value: statusOf(o)},
 		Category: []*dtpb.CodeableConcept{
 			r4.Concept("", fhir.Coding{System: systemCategory, Code: "survey", Display: "Survey"}),
 			r4.Concept("", fhir.Coding{System: SystemPoint, Code: string(o.Point)}),
 		},
 		Code:      concept,
-		Subject:   in.Case.Patient.Reference(),
+		Subject:   r4.Logical(subject, "Patient"),
 		Effective: &opb.Observation_EffectiveX{Choice: &opb.Observation_EffectiveX_DateTime{DateTime: r4.DateTime(o.AnsweredAt)}},
 		Issued:    r4.Instant(in.Issued),
 		Performer: []*dtpb.Reference{performer(o.RecordedBy)},

@@ -51,7 +51,10 @@ type Output struct {
 // owed waits for a person to decide.
 func Task(in Input) (task *tpb.Task, ok bool) {
 	c := in.Case
-	subject := c.Patient.Reference()
+
+	// The reference to the person is a logical one: no id of Caselink's means anything there.
+	id, named := c.Patient.Identifier()
+
 	task = &tpb.Task{
 		Id:             &dtpb.Id{Value: in.ID},
 		Identifier:     identifiers(in),
@@ -61,18 +64,18 @@ func Task(in Input) (task *tpb.Task, ok bool) {
 		Intent:         &tpb.Task_IntentCode{Value: vspb.TaskIntentValueSet_ORDER},
 		Priority:       &tpb.Task_PriorityCode{Value: priorities[c.Priority]},
 		Code:           r4.Concept("", fhir.Coding{System: systemTaskCode, Code: "fulfill", Display: "Fulfill the focal request"}),
-		Focus:          c.Referral.Reference(in.Base),
-		ForValue:       subject,
+		Focus:          r4.ReferenceTo(in.Base+"/ServiceRequest/"+c.Referral.ID, "ServiceRequest", c.Referral.Identifiers...),
+		ForValue:       r4.Logical(id, "Patient"),
 		AuthoredOn:     r4.DateTime(c.ReceivedAt),
 		LastModified:   r4.DateTime(in.At),
 		Requester:      requester(c.Referral),
 		Owner:          owner(c.Service),
 		Output:         outputs(in.Outputs),
 	}
-	if id := c.Referral.GroupID; id != nil {
-		task.GroupIdentifier = r4.Identifier(*id)
+	if group := c.Referral.GroupID; group != nil {
+		task.GroupIdentifier = r4.Identifier(*group)
 	}
-	return task, subject != nil
+	return task, named
 }
 
 // identifiers name the case, for ever, and the event, on every attempt to tell of it.
@@ -173,7 +176,7 @@ func owner(service *cases.Party) *dtpb.Reference {
 		id.System = nhs.SystemODS
 	}
 	ref := r4.Logical(id, "Organization")
-	if service.Name != "" {
+	if ref != nil && service.Name != "" {
 		ref.Display = &dtpb.String{Value: service.Name}
 	}
 	return ref
@@ -184,11 +187,9 @@ func outputs(scores []Output) []*tpb.Task_Output {
 	for _, s := range scores {
 		out = append(out, &tpb.Task_Output{
 			Type: r4.Concept("", fhir.Coding{System: SystemInstrument, Code: s.Instrument}),
-			Value: &tpb.Task_Output_ValueX{Choice: &tpb.Task_Output_ValueX_Reference{Reference: &dtpb.Reference{
-				Reference:  &dtpb.Reference_Uri{Uri: &dtpb.String{Value: "Observation/" + s.ObservationID}},
-				Type:       &dtpb.Uri{Value: "Observation"},
-				Identifier: r4.Identifier(s.Identifier),
-			}}},
+			Value: &tpb.Task_Output_ValueX{Choice: &tpb.Task_Output_ValueX_Reference{
+				Reference: r4.ReferenceTo("Observation/"+s.ObservationID, "Observation", s.Identifier),
+			}},
 		})
 	}
 	return out
