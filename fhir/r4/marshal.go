@@ -216,18 +216,11 @@ func appendItems(b []byte, prefix string, e *element, items []protoreflect.Messa
 
 // appendValue appends the value of a primitive, or nothing when it has none.
 func appendValue(b []byte, m protoreflect.Message, s *schema) ([]byte, error) {
-	switch v := m.Interface().(type) {
-	case *dtpb.Date:
-		return appendMoment(b, m, s, moment{v.GetValueUs(), v.GetTimezone(), precision(v.GetPrecision())})
-	case *dtpb.DateTime:
-		return appendMoment(b, m, s, moment{v.GetValueUs(), v.GetTimezone(), precision(v.GetPrecision())})
-	case *dtpb.Instant:
-		return appendMoment(b, m, s, moment{v.GetValueUs(), v.GetTimezone(), dayPrecision + precision(v.GetPrecision())})
-	case *dtpb.Time:
-		return appendMoment(b, m, s, moment{v.GetValueUs(), "", dayPrecision + precision(v.GetPrecision())})
-	}
 	if s.hasNoValue(m) {
 		return b, nil
+	}
+	if at, p := momentOf(m.Interface()); p != notPrimitive {
+		return appendMoment(b, at, p)
 	}
 	switch v := m.Get(s.value); s.value.Kind() {
 	case protoreflect.EnumKind:
@@ -252,11 +245,8 @@ func appendValue(b []byte, m protoreflect.Message, s *schema) ([]byte, error) {
 	}
 }
 
-func appendMoment(b []byte, m protoreflect.Message, s *schema, at moment) ([]byte, error) {
-	if s.hasNoValue(m) {
-		return b, nil
-	}
-	b, ok := at.append(append(b, '"'), s.primitive)
+func appendMoment(b []byte, at moment, p primitive) ([]byte, error) {
+	b, ok := at.append(append(b, '"'), p)
 	if !ok {
 		return b, fmt.Errorf("precision or timezone is not set, or not known")
 	}

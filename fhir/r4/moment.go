@@ -3,7 +3,42 @@ package r4
 import (
 	"strings"
 	"time"
+
+	dtpb "github.com/google/fhir/go/proto/google/fhir/proto/r4/core/datatypes_go_proto"
+	"google.golang.org/protobuf/proto"
 )
+
+// Text is a Date, a DateTime, an Instant or a Time as it was sent: as precise, to the
+// microsecond, and with the same zone; "" for one that has no value or is nil, and for
+// messages of other types. https://hl7.org/fhir/R4/datatypes.html#dateTime
+func Text(m proto.Message) string {
+	at, p := momentOf(m)
+	var text [len("2006-01-02T15:04:05.000000+01:00")]byte
+	b, ok := at.append(text[:0], p)
+	if !ok {
+		return ""
+	}
+	return string(b)
+}
+
+// NotAfter compares two moments as FHIRPath does: part by part, and it cannot tell, which
+// is false, when all parts that both have are equal but one is more precise. What is no
+// moment has no order and is not after anything.
+// https://hl7.org/fhirpath/N1/#comparison
+func NotAfter(a, b string) bool {
+	first, okA := parseMoment(dateTimeType, a)
+	second, okB := parseMoment(dateTimeType, b)
+	switch {
+	case !okA || !okB:
+		return true
+	case first.precision >= secondPrecision && second.precision >= secondPrecision:
+		return first.us <= second.us
+	}
+
+	// A day has no zone, so a day and a moment within it are compared as they are written.
+	shared := min(len(a), len(b), len(time.DateOnly))
+	return a[:shared] < b[:shared] || a == b
+}
 
 // precision says how much of a moment was sent.
 type precision uint8
@@ -24,6 +59,30 @@ type moment struct {
 	us        int64
 	zone      string // Z, +01:00; UTC for a date without a time
 	precision precision
+}
+
+// momentOf reads a message of one of the four types; notPrimitive for any other.
+func momentOf(m proto.Message) (moment, primitive) {
+	switch v := m.(type) {
+	case *dtpb.Date:
+		return moment{v.GetValueUs(), v.GetTimezone(), precision(v.GetPrecision())}, dateType
+	case *dtpb.DateTime:
+		return moment{v.GetValueUs(), v.GetTimezone(), precision(v.GetPrecision())}, dateTimeType
+	case *dtpb.Instant:
+		return moment{v.GetValueUs(), v.GetTimezone(), clockPrecision(int32(v.GetPrecision()))}, instantType
+	case *dtpb.Time:
+		return moment{v.GetValueUs(), "", clockPrecision(int32(v.GetPrecision()))}, timeType
+	}
+	return moment{}, notPrimitive
+}
+
+// clockPrecision is the precision of a type that has no less than seconds, whose
+// messages therefore begin to count there; 0 for one that is not set.
+func clockPrecision(p int32) precision {
+	if p == 0 {
+		return 0
+	}
+	return dayPrecision + precision(p)
 }
 
 // parseMoment reads text as a value of type p.

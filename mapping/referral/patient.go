@@ -129,7 +129,7 @@ func (r *reading) person(p *ppb.Patient) {
 	r.address(p.GetAddress())
 	r.language(p)
 	r.practice(p)
-	if patient.BirthDate = date(p.GetBirthDate()); patient.BirthDate != "" {
+	if patient.BirthDate = r4.Text(p.GetBirthDate()); patient.BirthDate != "" {
 		r.mapped("patient.birthDate", p.GetBirthDate())
 	}
 	if g := p.GetGender(); g.GetValue() != cpb.AdministrativeGenderCode_INVALID_UNINITIALIZED {
@@ -153,7 +153,7 @@ func (r *reading) record(p *ppb.Patient) {
 	}
 	deceased := p.GetDeceased()
 	r.mapped("patient.deceased", deceased.GetBoolean(), deceased.GetDateTime())
-	died := dateTime(deceased.GetDateTime())
+	died := r4.Text(deceased.GetDateTime())
 	if deceased.GetBoolean().GetValue() || died != "" {
 		r.out.Case.Patient.Deceased, r.out.Case.Patient.DeceasedOn, r.out.Case.DoNotContact = true, died, true
 		r.ask(deceased, "The referral says that the person has died: is it meant for somebody else?")

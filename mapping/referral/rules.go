@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"caselink.example/fhir"
+	"caselink.example/fhir/r4"
 	"caselink.example/mapping/cases"
 	"caselink.example/mapping/terminology"
 )
@@ -89,7 +90,7 @@ func (r *reading) what() {
 	if id, ok := r.identifier("referral.groupId", q.GetRequisition()); ok {
 		c.Referral.GroupID = &id
 	}
-	if c.Referral.AuthoredOn = dateTime(q.GetAuthoredOn()); c.Referral.AuthoredOn != "" {
+	if c.Referral.AuthoredOn = r4.Text(q.GetAuthoredOn()); c.Referral.AuthoredOn != "" {
 		r.mapped("referral.authoredOn", q.GetAuthoredOn())
 	}
 	r.status(q.GetStatus().GetValue())
