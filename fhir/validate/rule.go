@@ -227,12 +227,3 @@ func collect(n r4.Node, name string) []r4.Node { return slices.Collect(n.All(nam
 func twice(n r4.Node, name, key string) []r4.Node {
 	return repeats(collect(n, name), func(child r4.Node) string { return child.Get(key).Text() })
 }
-
-// set holds the words of a text.
-func set(words string) map[string]bool {
-	m := map[string]bool{}
-	for word := range strings.FieldsSeq(words) {
-		m[word] = true
-	}
-	return m
-}
