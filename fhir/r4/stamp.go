@@ -37,6 +37,23 @@ func Stamp(json []byte, m fhir.Meta) ([]byte, error) {
 	return s.apply(), nil
 }
 
+// Unstamp returns a copy of a resource's JSON without what Stamp gives it: the id,
+// meta.versionId, meta.lastUpdated, and a meta that is then empty. The bytes are those of
+// a Resource.
+func Unstamp(json []byte) []byte {
+	s := splicer{raw: json}
+	added := []string{"id"}
+	if meta := s.members(0).find("meta"); meta != nil {
+		rest := s.without(s.members(meta.at), "versionId", "lastUpdated")
+		if string(rest) == "{}" {
+			added = append(added, "meta") // FHIR has no empty elements (ele-1)
+		}
+		s.edits = append(s.edits, edit{meta.at, meta.end, rest})
+		s = splicer{raw: s.apply()}
+	}
+	return s.without(s.members(0), added...)
+}
+
 // splicer collects edits of a JSON text.
 type splicer struct {
 	raw   []byte
@@ -100,6 +117,21 @@ func (s *splicer) set(members extents, name string, value []byte, after int) {
 		text = append([]byte{','}, text...)
 	}
 	s.edits = append(s.edits, edit{after, after, text})
+}
+
+// without is the object of the members that have none of the names.
+func (s *splicer) without(members extents, names ...string) []byte {
+	b := []byte{'{'}
+	for _, m := range members {
+		if slices.Contains(names, string(m.name)) {
+			continue
+		}
+		if len(b) > 1 {
+			b = append(b, ',')
+		}
+		b = append(append(appendQuoted(b, string(m.name)), ':'), s.raw[m.at:m.end]...)
+	}
+	return append(b, '}')
 }
 
 // apply returns the text with all edits made.

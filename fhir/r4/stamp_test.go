@@ -57,6 +57,19 @@ func TestStampRefusesWhatIsNoResource(t *testing.T) {
 	}
 }
 
+func TestUnstampTakesAwayWhatStampGives(t *testing.T) {
+	t.Parallel()
+	for json, want := range map[string]string{
+		`{"resourceType":"Patient","id":"1", "meta":{"versionId":"1","lastUpdated":"2026-05-14T08:30:00Z"},"gender":"male"}`:  `{"resourceType":"Patient","gender":"male"}`,
+		`{"meta":{"lastUpdated":"2026-05-14T08:30:00Z", "tag":[{"code":"x"}],"version\u0049d":"1"},"resourceType":"Patient"}`: `{"meta":{"tag":[{"code":"x"}]},"resourceType":"Patient"}`,
+		`{"resourceType":"Patient","contained":[{"resourceType":"Patient","id":"a","meta":{"versionId":"1"}}]}`:               `{"resourceType":"Patient","contained":[{"resourceType":"Patient","id":"a","meta":{"versionId":"1"}}]}`,
+	} {
+		if got := string(Unstamp([]byte(json))); got != want {
+			t.Errorf("Unstamp(%s) = %s, want %s", json, got, want)
+		}
+	}
+}
+
 func TestDigestKnowsMeaningFromSpelling(t *testing.T) {
 	t.Parallel()
 	const json = `{"resourceType":"Patient","id":"1","meta":{"versionId":"1","lastUpdated":"2026-05-14T08:30:00Z"},"gender":"male","photo":[{"title":"a/\"é","size":10}]}`
@@ -109,6 +122,10 @@ func FuzzStamp(f *testing.F) {
 		}
 		if Digest(out) != sum {
 			t.Errorf("the stamp changes the digest of %s", raw)
+		}
+		back, err := Unmarshal(Unstamp(out))
+		if err != nil || Digest(back.JSON) != sum || back.Root.Get("id").Exists() || back.Root.Get("meta", "versionId").HasValue() {
+			t.Errorf("without its stamp: %s, %v", back.JSON, err)
 		}
 	})
 }
