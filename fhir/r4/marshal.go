@@ -68,7 +68,7 @@ func appendElements(b []byte, m protoreflect.Message, s *schema) ([]byte, error)
 
 // get returns what a message holds in the slot: for a choice, the type that was chosen.
 func (s slot) get(m protoreflect.Message) (*element, protoreflect.Value, bool) {
-	if s.element != nil && s.field.ContainingOneof() != nil {
+	if s.isLiteral() {
 		text, ok := referenceText(m)
 		return s.element, text, ok
 	}

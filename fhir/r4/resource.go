@@ -19,12 +19,12 @@ type Resource struct {
 	JSON  []byte        // as it was received, or as it was marshalled
 	Root  Node          // the elements of JSON, each with its FHIRPath
 
-	contained []proto.Message // see Contained
+	contained []proto.Message // see Element.Contained
 }
 
-// Contained are the contained resources of Proto, in their order: those that Unmarshal
+// unpacked are the contained resources of Proto, in their order: those that Unmarshal
 // kept, else unpacked from their Any. One that cannot be unpacked is left out.
-func (r Resource) Contained() []proto.Message {
+func (r Resource) unpacked() []proto.Message {
 	if r.contained != nil || r.Proto == nil {
 		return r.contained
 	}

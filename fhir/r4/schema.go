@@ -30,7 +30,8 @@ type schema struct {
 	extension protoreflect.FieldDescriptor // and its extensions
 
 	once     sync.Once
-	slots    []slot
+	slots    []slot              // in the order of the specification
+	declared []slot              // in the order of the message
 	elements map[string]*element // by the name in JSON
 	required uint64              // the bits of the elements that must be there
 }
@@ -49,6 +50,10 @@ type slot struct {
 	oneof   protoreflect.OneofDescriptor          // of a choice's message
 	choices map[protoreflect.FieldNumber]*element // by the field within the choice's message
 }
+
+// isLiteral reports whether the slot is Reference.reference, which a message holds in a
+// field for each type that the reference may name.
+func (s slot) isLiteral() bool { return s.element != nil && s.field.ContainingOneof() != nil }
 
 // element is one element that an object may hold. A choice has an element per type.
 type element struct {
@@ -138,6 +143,7 @@ func (s *schema) read() *schema {
 		for i := range fields.Len() {
 			s.add(fields.Get(i))
 		}
+		s.declared = s.slots
 		s.reorder()
 	})
 	return s
@@ -145,7 +151,7 @@ func (s *schema) read() *schema {
 
 func (s *schema) add(f protoreflect.FieldDescriptor) {
 	oneof := f.ContainingOneof()
-	if f.Message() == nil || oneof != nil && f.Name() != "uri" {
+	if f.Message() == nil || oneof != nil && f.Name() != "uri" || f.Name() == "history" && s.desc.Name() == "ReferenceId" {
 		return // a primitive's value, and the typed forms of Reference.reference, are read by the codec
 	}
 	bit := uint64(1) << len(s.slots)
@@ -188,6 +194,7 @@ func (s *schema) reorder() {
 	first := map[string]string{"Extension": "extension", "Reference": "reference"}[s.name]
 	i := slices.IndexFunc(s.slots, func(slot slot) bool { return slot.element != nil && slot.element.name == first })
 	if i > 0 {
+		s.slots = slices.Clone(s.slots)
 		s.slots[i-1], s.slots[i] = s.slots[i], s.slots[i-1]
 	}
 	for i, slot := range s.slots {
