@@ -30,7 +30,7 @@ func TestBadNumberIsRefusedWithoutItsDigits(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
 		"9990000019":  "NHS number fails its modulus 11 check; check for mistyped or swapped digits, or leave the identifier out",
-		"9990000040":  "NHS number fails its modulus 11 check; check for mistyped or swapped digits, or leave the identifier out", // its check would be 10
+		"9990000000":  "NHS number fails its modulus 11 check; check for mistyped or swapped digits, or leave the identifier out", // its check is 10, which is never issued and is no 0
 		"999000001":   "NHS number has 9 digits; send ten digits",
 		"99900000180": "NHS number has more than 10 digits; send ten digits",
 		"999000001X":  "NHS number has a character that is not a digit; send ten digits",

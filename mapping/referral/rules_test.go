@@ -1,6 +1,7 @@
 package referral_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -101,6 +102,44 @@ func TestFaultIsRefusedAtItsElement(t *testing.T) {
 		}
 		if diff := cmp.Diff(test.want, got); diff != "" {
 			t.Errorf("%s: faults mismatch (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// JSON may spell any letter of a name as an escape: u0045 is E.
+func TestModifierExtensionIsRefusedHoweverItIsSpelled(t *testing.T) {
+	t.Parallel()
+	const (
+		urn       = "urn:uuid:53fefa32-fcbb-4ff8-8a92-55ee120877b7"
+		extension = `"modifierExtension": [{"url": "https://gp.example/e", "valueBoolean": true}]`
+		person    = `"identifier": [{"value": "5"}], `
+	)
+	tests := map[string]struct {
+		request r4.Resource
+		linked  r4.Resource
+	}{
+		"ServiceRequest.modifierExtension[0]":              {request: with(t, `{`+extension+`}`)},
+		"ServiceRequest.contained[0].modifierExtension[0]": {request: with(t, patient(person+extension))},
+		"Bundle.entry[1].resource.contact[0].modifierExtension[0]": {
+			request: with(t, `{"subject": {"reference": "`+urn+`"}}`),
+			linked:  decode(t, []byte(`{"resourceType": "Patient", `+person+`"contact": [{"name": {"text": "Bob"}, `+extension+`}]}`)),
+		},
+	}
+	for _, name := range []string{"modifierExtension", `modifier\u0045xtension`, `\u006dodifierExtension`} {
+		spelled := func(r r4.Resource) r4.Resource {
+			return decode(t, bytes.ReplaceAll(r.JSON, []byte("modifierExtension"), []byte(name)))
+		}
+		for path, test := range tests {
+			var linked []referral.Linked
+			if test.linked.JSON != nil {
+				linked = append(linked, referral.Linked{Reference: urn, Path: "Bundle.entry[1].resource", Resource: spelled(test.linked)})
+			}
+
+			_, err := referral.FromFHIR(spelled(test.request), terms, linked...)
+
+			if !fhir.Is(err, fhir.IssueExtension) || fhir.ErrorsOf(err)[0].Expression != path {
+				t.Errorf("%s: %v; want it refused at %s", name, err, path)
+			}
 		}
 	}
 }
