@@ -59,7 +59,5 @@ func mod11(digits string) bool {
 	return check == int(digits[9]-'0') // check may be 10, which no digit is
 }
 
-func (n Number) String() string { return string(n) }
-
 // LogValue keeps the number out of every log.
 func (n Number) LogValue() slog.Value { return slog.StringValue("[NHS number]") }

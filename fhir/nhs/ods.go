@@ -29,5 +29,3 @@ func ParseODSCode(s string) (ODSCode, error) {
 	}
 	return ODSCode(code), nil
 }
-
-func (c ODSCode) String() string { return string(c) }

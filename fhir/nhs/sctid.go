@@ -32,12 +32,6 @@ func ParseSCTID(s string) (SCTID, error) {
 	return SCTID(s), nil
 }
 
-// Concept reports whether the identifier names a concept rather than a description
-// or a relationship.
-func (id SCTID) Concept() bool { return len(id) > 2 && id[len(id)-2] == '0' }
-
-func (id SCTID) String() string { return string(id) }
-
 // RepairSCTID returns the identifier that s was before a spreadsheet kept 15 digits
 // of it: 16 digits, the last a 0 that fails the check. A repair is a suggestion for
 // a person; ok is false for any other damage.

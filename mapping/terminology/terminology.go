@@ -148,11 +148,14 @@ func (m Map) Damaged(c fhir.Coding) (repair fhir.Coding, damaged bool) {
 	if !ok {
 		return fhir.Coding{}, true
 	}
-	if concept, ok := m.concepts[key{nhs.SystemSNOMED, id.String()}]; ok {
-		return fhir.Coding{System: nhs.SystemSNOMED, Code: id.String(), Display: concept.Display}, true
+
+	// A person confirms a repair by its words, so one that the tables do not know is none.
+	known := key{nhs.SystemSNOMED, string(id)}
+	if concept, ok := m.concepts[known]; ok {
+		return fhir.Coding{System: known.system, Code: known.code, Display: concept.Display}, true
 	}
-	if request, ok := m.requests[key{nhs.SystemSNOMED, id.String()}]; ok {
-		return fhir.Coding{System: nhs.SystemSNOMED, Code: id.String(), Display: request.display}, true
+	if request, ok := m.requests[known]; ok {
+		return fhir.Coding{System: known.system, Code: known.code, Display: request.display}, true
 	}
 	return fhir.Coding{}, true
 }
