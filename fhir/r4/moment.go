@@ -103,6 +103,8 @@ func parseMoment(p primitive, text string) (m moment, ok bool) {
 		return m, false
 	}
 	clock, precision, zone, ok := cutClock(rest[1:])
+
+	// Kept in UTC beside the zone as sent: the first compares, the second is written back.
 	offset, known := parseZone(zone)
 	return moment{us: m.us + (clock - offset).Microseconds(), zone: zone, precision: precision}, ok && known
 }
@@ -126,6 +128,8 @@ func cutDay(s string) (day time.Time, p precision, rest string, ok bool) {
 			p = dayPrecision
 		}
 	}
+
+	// time.Date makes 3 March of 31 February: the day that comes back tells.
 	day = time.Date(year, time.Month(month), date, 0, 0, 0, 0, time.UTC)
 	return day, p, s, day.Day() == date
 }
@@ -145,6 +149,7 @@ func cutClock(s string) (clock time.Duration, p precision, rest string, ok bool)
 	}
 	n := 0
 	for unit := 100 * time.Millisecond; n < len(fraction) && isDigit(fraction[n]); n++ {
+		// Digits beyond microseconds are cut, for google/fhir has no room for them.
 		clock += time.Duration(fraction[n]-'0') * unit / time.Microsecond * time.Microsecond
 		unit /= 10
 	}
@@ -203,6 +208,8 @@ func (m moment) append(b []byte, p primitive) ([]byte, bool) {
 	case p == timeType:
 		return at.AppendFormat(b, layout), m.precision >= secondPrecision
 	case m.precision < secondPrecision:
+		// google/fhir's own decoder keeps a day as midnight in a zone of its choice: only there
+		// is it the same day.
 		if m.zone != "" && m.zone != "UTC" && m.zone != "Z" {
 			offset, ok := parseZone(m.zone)
 			return at.Add(offset).AppendFormat(b, layout), ok

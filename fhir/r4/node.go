@@ -115,6 +115,7 @@ func (n Node) Parent() Node {
 	if !n.Exists() || n.i == 0 {
 		return Node{}
 	}
+	// An array is no element of FHIR: its items belong to the object around it.
 	up := n.tree.nodes[n.i].parent
 	if n.tree.nodes[up].kind == arrayKind {
 		up = n.tree.nodes[up].parent
@@ -137,6 +138,7 @@ func (n Node) Children() iter.Seq[Node] {
 		if !n.Exists() {
 			return
 		}
+		// A value's own children are those of its aside: id and extensions.
 		at := n.node()
 		if at.of != nil && at.of.primitive != notPrimitive && !at.aside {
 			if at.pair == 0 {

@@ -1,6 +1,12 @@
 // Package r4 is FHIR R4 in bytes, google/fhir messages and a tree of elements: it reads
 // JSON and XML strictly, each fault at its FHIRPath, writes both, stamps and digests.
 //
+// A Resource is one thing in three models. The message (Proto, Element) is for what it
+// means and for what Caselink writes itself; the tree (Node) for whatever is asked by its
+// path, such as rules and search; the bytes (JSON) for what is kept and returned, for they
+// alone have the number text and the unknown names that were sent. docs/architecture.md
+// says when to use which.
+//
 // https://hl7.org/fhir/R4/
 package r4
 

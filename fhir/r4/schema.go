@@ -78,6 +78,9 @@ func schemaOf(d protoreflect.MessageDescriptor) *schema {
 	if s, ok := schemas.Load(d.FullName()); ok {
 		return s.(*schema)
 	}
+
+	// Two may build the same one at once; all are given the first that was stored, for
+	// elements are compared by their address.
 	s, _ := schemas.LoadOrStore(d.FullName(), newSchema(d))
 	return s.(*schema)
 }
@@ -104,6 +107,8 @@ func newSchema(d protoreflect.MessageDescriptor) *schema {
 // another, such as SimpleQuantity or a bound code, has the other's name.
 func typeName(d protoreflect.MessageDescriptor) string {
 	url := option[string](d, apb.E_FhirStructureDefinitionUrl)
+
+	// SimpleQuantity has a definition of its own, and says there that it is a Quantity.
 	if bases := option[[]string](d, apb.E_FhirProfileBase); len(bases) > 0 {
 		url = bases[0]
 	}
@@ -124,6 +129,8 @@ func (s *schema) readCodes() {
 		if v.Number() == 0 {
 			continue // "not set"
 		}
+
+		// Only a code that the spelling of enums would change has its original beside it.
 		text := option[string](v, apb.E_FhirOriginalCode)
 		if text == "" {
 			text = strings.ReplaceAll(strings.ToLower(string(v.Name())), "_", "-")
@@ -134,6 +141,8 @@ func (s *schema) readCodes() {
 
 // read fills in the elements of the type.
 func (s *schema) read() *schema {
+	// On first use, for a type may hold itself (Extension) and 148 resources are many to
+	// build for the ten that a server sees.
 	s.once.Do(func() {
 		if s == anyResource {
 			return
@@ -151,11 +160,13 @@ func (s *schema) read() *schema {
 
 func (s *schema) add(f protoreflect.FieldDescriptor) {
 	oneof := f.ContainingOneof()
+	// A primitive's value and the typed forms of Reference.reference are read by the codec.
 	if f.Message() == nil || oneof != nil && f.Name() != "uri" || f.Name() == "history" && s.desc.Name() == "ReferenceId" {
-		return // a primitive's value, and the typed forms of Reference.reference, are read by the codec
+		return
 	}
 	bit := uint64(1) << len(s.slots)
 	if bit == 0 {
+		// R4 is settled and its largest type has room to spare: this is for whoever changes it.
 		panic(string(s.desc.FullName()) + " has more elements than a word has bits")
 	}
 	if option[apb.Requirement](f, apb.E_ValidationRequirement) == apb.Requirement_REQUIRED_BY_FHIR {
@@ -163,12 +174,16 @@ func (s *schema) add(f protoreflect.FieldDescriptor) {
 	}
 	if !option[bool](f.Message(), apb.E_IsChoiceType) {
 		e := newElement(f, f.JSONName(), f.JSONName(), bit)
-		e.attribute = e.of.primitive == xhtmlType || e.name == "id" && e.of.primitive == stringType || s.name == "Extension" && e.name == "url"
+
+		// A resource's own id is an element of type id; that of any other element is a string.
+		elementID := e.name == "id" && e.of.primitive == stringType
+		e.attribute = elementID || e.of.primitive == xhtmlType || s.name == "Extension" && e.name == "url"
 		s.slots = append(s.slots, slot{name: e.base, bit: bit, field: f, element: e})
 		s.elements[e.name] = e
 		return
 	}
-	choice := slot{name: f.JSONName(), bit: bit, field: f, oneof: f.Message().Oneofs().Get(0), choices: map[protoreflect.FieldNumber]*element{}}
+	choice := slot{name: f.JSONName(), bit: bit, field: f, oneof: f.Message().Oneofs().Get(0)}
+	choice.choices = map[protoreflect.FieldNumber]*element{}
 	for i := range choice.oneof.Fields().Len() {
 		c := choice.oneof.Fields().Get(i)
 		e := newElement(c, f.JSONName()+upperFirst(c.JSONName()), f.JSONName(), bit)

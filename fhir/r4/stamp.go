@@ -18,6 +18,8 @@ const LastUpdatedLayout = "2006-01-02T15:04:05.000000Z"
 // meta.lastUpdated of m, in place of those that are there. No other byte changes. The
 // bytes are those of a Resource; what is no object with a resourceType is an IssueException.
 func Stamp(json []byte, m fhir.Meta) ([]byte, error) {
+	// The bytes are spliced, not decoded and written anew: what is returned to a practice is
+	// what it sent, to the last digit and white space, with a stamp in it.
 	s := splicer{raw: json}
 	top := s.members(0)
 	typed := top.find(resourceType)
@@ -27,6 +29,8 @@ func Stamp(json []byte, m fhir.Meta) ([]byte, error) {
 	version := appendQuoted(nil, strconv.Itoa(m.Version))
 	updated := appendQuoted(nil, m.LastUpdated.UTC().Format(LastUpdatedLayout))
 	s.set(top, "id", appendQuoted(nil, m.ID), typed.end)
+
+	// An empty meta, which no Resource has, is replaced: there is no member to write behind.
 	if meta := top.find("meta"); meta != nil && len(s.members(meta.at)) > 0 {
 		inner := s.members(meta.at)
 		s.set(inner, "versionId", version, meta.at)
@@ -136,6 +140,7 @@ func (s *splicer) without(members extents, names ...string) []byte {
 
 // apply returns the text with all edits made.
 func (s *splicer) apply() []byte {
+	// In their order in the text; two at one place, such as id and meta, in the order they were made.
 	slices.SortStableFunc(s.edits, func(a, b edit) int { return cmp.Compare(a.at, b.at) })
 	size := len(s.raw)
 	for _, e := range s.edits {

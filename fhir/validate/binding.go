@@ -15,11 +15,15 @@ import (
 func bindings() map[string][]rule {
 	table := map[string][]rule{
 		"Money.currency": {
-			shall("currencies", func(n r4.Node) bool { return !n.HasValue() || slices.Contains(currencies, n.Text()) }, "a code of ISO 4217 in capitals, such as GBP").as(fhir.IssueCodeInvalid),
+			shall("currencies", func(n r4.Node) bool { return !n.HasValue() || slices.Contains(currencies, n.Text()) },
+				"a code of ISO 4217 in capitals, such as GBP").as(fhir.IssueCodeInvalid),
 		},
 		"Attachment.language": {language},
 	}
-	for _, path := range []string{"Attachment.contentType", "Signature.targetFormat", "Signature.sigFormat", "Endpoint.payloadMimeType", "Subscription.channel.payload"} {
+	for _, path := range []string{
+		"Attachment.contentType", "Signature.targetFormat", "Signature.sigFormat", "Endpoint.payloadMimeType",
+		"Subscription.channel.payload",
+	} {
 		table[path] = []rule{mediaType}
 	}
 	for path, b := range concepts {
@@ -27,7 +31,8 @@ func bindings() map[string][]rule {
 		right := "one coding of " + b.system + ": " + strings.Join(codes, ", ")
 		table[path] = []rule{
 			shall(b.valueSet, either(fromSystem(b.system, codes), fromSystem("", codes)), right).as(fhir.IssueCodeInvalid),
-			should(b.valueSet, either(fromSystem(b.system, codes), not(fromSystem("", codes))), "the code should name its system, "+b.system).as(fhir.IssueCodeInvalid),
+			should(b.valueSet, either(fromSystem(b.system, codes), not(fromSystem("", codes))),
+				"the code should name its system, "+b.system).as(fhir.IssueCodeInvalid),
 		}
 	}
 	return table
@@ -43,10 +48,22 @@ var (
 
 // concepts are the CodeableConcepts whose binding is required.
 var concepts = map[string]struct{ valueSet, system, codes string }{
-	"AllergyIntolerance.clinicalStatus":     {"allergyintolerance-clinical", "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical", "active inactive resolved"},
-	"AllergyIntolerance.verificationStatus": {"allergyintolerance-verification", allergyVerification, "unconfirmed confirmed refuted entered-in-error"},
-	"Condition.clinicalStatus":              {"condition-clinical", conditionClinical, "active recurrence relapse inactive remission resolved"},
-	"Condition.verificationStatus":          {"condition-ver-status", conditionStatus, "unconfirmed provisional differential confirmed refuted entered-in-error"},
+	"AllergyIntolerance.clinicalStatus": {
+		"allergyintolerance-clinical", allergyClinical,
+		"active inactive resolved",
+	},
+	"AllergyIntolerance.verificationStatus": {
+		"allergyintolerance-verification", allergyVerification,
+		"unconfirmed confirmed refuted entered-in-error",
+	},
+	"Condition.clinicalStatus": {
+		"condition-clinical", conditionClinical,
+		"active recurrence relapse inactive remission resolved",
+	},
+	"Condition.verificationStatus": {
+		"condition-ver-status", conditionStatus,
+		"unconfirmed provisional differential confirmed refuted entered-in-error",
+	},
 }
 
 // fromSystem reports whether a coding of the concept has the system and one of the codes;

@@ -18,6 +18,7 @@ func number(n r4.Node) float64 {
 // sameUnit reports whether two quantities can be compared: by code and system where
 // both have one, otherwise by the unit for people.
 func sameUnit(a, b r4.Node) bool {
+	// The unit for people is no proof: mg and milligram are one code.
 	if a.Get("code").Exists() && b.Get("code").Exists() {
 		return a.Get("code").Text() == b.Get("code").Text() && a.Get("system").Text() == b.Get("system").Text()
 	}
@@ -37,7 +38,7 @@ func spelling(n r4.Node) string {
 	for child := range n.Children() {
 		children = append(children, strconv.Quote(child.Name())+spelling(child))
 	}
-	slices.Sort(children)
+	slices.Sort(children) // JSON has its members in any order
 	return n.Type() + strconv.Quote(n.Text()) + "(" + strings.Join(children, ",") + ")"
 }
 
