@@ -64,7 +64,8 @@ func (c *claims) applyConsent(consent *cspb.Consent, permitted bool, out *cases.
 			case "share-back-coded-only":
 				out.ToShareBack = coded
 			default:
-				c.warn(coding.GetCode(), fhir.IssueCodeInvalid, "A consent of the referral is about something that is not known here: read it as it was sent.")
+				c.warn(coding.GetCode(), fhir.IssueCodeInvalid,
+					"A consent of the referral is about something that is not known here: read it as it was sent.")
 			}
 		}
 	}

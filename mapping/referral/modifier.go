@@ -37,7 +37,8 @@ func (c *claims) refuseModifiers(sr *srpb.ServiceRequest, r r4.Resource, linked 
 func (c *claims) refuseRules(resource any) {
 	rules := resource.(interface{ GetImplicitRules() *dtpb.Uri }).GetImplicitRules()
 	if rules != nil {
-		c.refuse(rules, fhir.Errorf(fhir.IssueBusinessRule, "rules that are not known here govern this resource; send it without implicitRules"))
+		c.refuse(rules, fhir.Errorf(fhir.IssueBusinessRule,
+			"rules that are not known here govern this resource; send it without implicitRules"))
 	}
 }
 
@@ -62,7 +63,8 @@ func (c *claims) refuseExtensions(e r4.Element) {
 	}
 	if ok {
 		for _, x := range m.GetModifierExtension() {
-			c.refuse(x, fhir.Errorf(fhir.IssueExtension, "an unknown modifier extension changes the meaning of its element; send the referral without it"))
+			c.refuse(x, fhir.Errorf(fhir.IssueExtension,
+				"an unknown modifier extension changes the meaning of its element; send the referral without it"))
 		}
 	}
 

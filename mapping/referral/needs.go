@@ -101,7 +101,8 @@ func (n *needsReader) need(concepts ...*dtpb.CodeableConcept) {
 	case len(need.Codes) == 0 || damaged:
 		// Words alone are read by a person anyway, and of damage the sender was just told.
 	case !known:
-		n.warn(concepts[0], fhir.IssueCodeInvalid, "A reason has a code that stands for no need that is known here: read the reason as it was sent.")
+		n.warn(concepts[0], fhir.IssueCodeInvalid,
+			"A reason has a code that stands for no need that is known here: read the reason as it was sent.")
 	case n.terms.Disagree(need.Codes):
 		n.warn(concepts[0], fhir.IssueCodeInvalid, "A reason has codes that stand for different needs: the first was taken.")
 	}
@@ -156,8 +157,10 @@ func (n *needsReader) finding(ref *dtpb.Reference, reason bool) (ok bool) {
 
 // condition: one that was refuted, recorded in error or is over is no need today.
 func (n *needsReader) condition(c *cdpb.Condition, reason bool) {
-	if n.hasCode(c.GetVerificationStatus(), "refuted", "entered-in-error") || n.hasCode(c.GetClinicalStatus(), "inactive", "remission", "resolved") {
-		n.warn(c.GetCode(), fhir.IssueBusinessRule, "A condition of the referral was refuted, is over or was recorded in error: it was not taken as a need.")
+	if n.hasCode(c.GetVerificationStatus(), "refuted", "entered-in-error") ||
+		n.hasCode(c.GetClinicalStatus(), "inactive", "remission", "resolved") {
+		n.warn(c.GetCode(), fhir.IssueBusinessRule,
+			"A condition of the referral was refuted, is over or was recorded in error: it was not taken as a need.")
 		return
 	}
 	n.notes(c.GetNote())

@@ -94,7 +94,8 @@ func (r *referrerReader) reference(ref *dtpb.Reference) {
 		r.out.Name = display.GetValue()
 		r.mapped("referrer.name", display)
 	case ref != nil && ref.GetIdentifier() == nil:
-		r.warn(ref, fhir.IssueBusinessRule, "The requester is not held here and has neither identifier nor display: who referred is not known.")
+		r.warn(ref, fhir.IssueBusinessRule,
+			"The requester is not held here and has neither identifier nor display: who referred is not known.")
 	}
 	switch kind := ref.GetType(); kind.GetValue() {
 	case "Patient":

@@ -59,7 +59,8 @@ func readPatient(c *claims, sr *srpb.ServiceRequest) patientReader {
 	}
 	if _, ok := p.out.Identifier(); !ok && !c.refused() {
 		c.warn(ref, fhir.IssueBusinessRule,
-			"Neither an NHS number nor an identifier of the practice's own came: nothing can be written back to the practice until a person supplies one.")
+			"Neither an NHS number nor an identifier of the practice's own came: "+
+				"nothing can be written back to the practice until a person supplies one.")
 	}
 	return p
 }
@@ -104,7 +105,8 @@ func (p *patientReader) identify(id *dtpb.Identifier) {
 		return
 	}
 	if p.out.NHSNumber != "" && p.out.NHSNumber != string(number) {
-		p.refuse(id.GetValue(), fhir.Errorf(fhir.IssueUnacceptable, "the person has two different NHS numbers; send the one that is in use"))
+		p.refuse(id.GetValue(), fhir.Errorf(fhir.IssueUnacceptable,
+			"the person has two different NHS numbers; send the one that is in use"))
 		return
 	}
 	p.out.NHSNumber = string(number)
@@ -173,7 +175,8 @@ func (p *patientReader) record(resource *ppb.Patient) {
 		}
 	}
 	for _, link := range resource.GetLink() {
-		p.warn(link, fhir.IssueBusinessRule, "The practice has linked this record of the person to another: check that it is the right one.")
+		p.warn(link, fhir.IssueBusinessRule,
+			"The practice has linked this record of the person to another: check that it is the right one.")
 	}
 }
 

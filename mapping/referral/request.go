@@ -90,7 +90,8 @@ func (c *claims) requested(concept *dtpb.CodeableConcept, terms terminology.Map)
 		c.ask(nil, "The referral does not say what is asked for: is social prescribing meant?")
 	default:
 		// Practices have local codes, and no table will ever know them all: it is not held.
-		c.warn(concept, fhir.IssueCodeInvalid, "The referral's code is not one that is known for social prescribing: check that it is meant.")
+		c.warn(concept, fhir.IssueCodeInvalid,
+			"The referral's code is not one that is known for social prescribing: check that it is meant.")
 	}
 	return codings, text
 }

@@ -1,5 +1,6 @@
 // Package status tells the practice how far a case is: the case as a FHIR Task, a
-// pure function of the case and of the event that is told.
+// pure function of the case and of the event that is told. What case, practice and owed
+// mean here: docs/words.md.
 //
 // Task: https://hl7.org/fhir/R4/task.html
 package status
@@ -19,7 +20,7 @@ import (
 	"caselink.example/mapping/cases"
 )
 
-// Systems of the Task's codes and identifiers that are ours.
+// Systems of the Task's codes that Caselink owns, and FHIR's own of its code.
 const (
 	SystemStatus     = fhir.Canonical + "/CodeSystem/case-status" // businessStatus: the states of a case
 	SystemReason     = fhir.Canonical + "/CodeSystem/case-reason" // statusReason: cases.Reasons
@@ -90,6 +91,7 @@ func identifiers(in Input) []*dtpb.Identifier {
 // service has taken it on; a closed case completes it only when something was
 // delivered: see cases.Delivered.
 func code(c cases.Case) cpb.TaskStatusCode_Value {
+	// Completed tells the practice that the person was helped.
 	if c.Status == cases.Closed && !cases.Delivered(c) {
 		return cpb.TaskStatusCode_CANCELLED
 	}
@@ -136,6 +138,9 @@ var priorities = map[cases.Priority]cpb.RequestPriorityCode_Value{
 func reason(c cases.Case, codedOnly bool) *dtpb.CodeableConcept {
 	var codings []fhir.Coding
 	text := ""
+
+	// The SNOMED CT concept goes beside Caselink's own code, not in its place: it is what a GP
+	// record can file, and it says less.
 	if r := c.StatusReason; r != nil {
 		text = r.Text
 		if known, ok := cases.ReasonFor(c.Status, r.Code); ok {
@@ -150,6 +155,9 @@ func reason(c cases.Case, codedOnly bool) *dtpb.CodeableConcept {
 	} else if c.Status == cases.NeedsInformation {
 		text = strings.Join(c.Queries, " ")
 	}
+
+	// Last, so that no words slip in by another way; the code's own display stays, for it is
+	// nobody's words.
 	if codedOnly {
 		text = ""
 	}
@@ -171,6 +179,8 @@ func owner(service *cases.Party) *dtpb.Reference {
 	if service == nil {
 		return nil
 	}
+	// The operator names services freely, often by their ODS code. A name that a parser would
+	// have to mend, such as one in small letters, is none.
 	id := fhir.Identifier{System: fhir.SystemService, Value: service.ID}
 	if code, err := nhs.ParseODSCode(service.ID); err == nil && string(code) == service.ID {
 		id.System = nhs.SystemODS
@@ -185,6 +195,8 @@ func owner(service *cases.Party) *dtpb.Reference {
 func outputs(scores []Output) []*tpb.Task_Output {
 	var out []*tpb.Task_Output
 	for _, s := range scores {
+		// Relative: in the GP system the Observation has the id that it was sent with. Where it
+		// has not, the identifier finds it, across corrections.
 		out = append(out, &tpb.Task_Output{
 			Type: r4.Concept("", fhir.Coding{System: SystemInstrument, Code: s.Instrument}),
 			Value: &tpb.Task_Output_ValueX{Choice: &tpb.Task_Output_ValueX_Reference{
