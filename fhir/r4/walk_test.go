@@ -89,7 +89,8 @@ func TestContainedResourceHasOneAddress(t *testing.T) {
 
 func TestElementsOfABundleReachItsResources(t *testing.T) {
 	t.Parallel()
-	r, err := r4.Unmarshal([]byte(`{"resourceType": "Bundle", "type": "collection", "entry": [{"resource": {"resourceType": "Patient", "active": true}}]}`))
+	r, err := r4.Unmarshal([]byte(`{"resourceType": "Bundle", "type": "collection",
+		"entry": [{"resource": {"resourceType": "Patient", "active": true}}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}

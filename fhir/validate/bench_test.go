@@ -62,9 +62,11 @@ func FuzzValidate(f *testing.F) {
 		f.Add(payload(f, file))
 	}
 	for _, raw := range []string{
-		`{"resourceType":"Bundle","type":"message","entry":[{"fullUrl":"urn:uuid:","resource":{"resourceType":"Patient","contained":[{"resourceType":"Patient","contained":[{}]}]}}]}`,
+		`{"resourceType":"Bundle","type":"message","entry":[{"fullUrl":"urn:uuid:","resource":` +
+			`{"resourceType":"Patient","contained":[{"resourceType":"Patient","contained":[{}]}]}}]}`,
 		`{"resourceType":"Observation","valuePeriod":{"start":"2","end":null},"text":{"div":"<div"},"component":[[]]}`,
-		`{"resourceType":"Parameters","parameter":[{"name":"x","part":[{"name":"y","valueRange":{"low":{"value":1e9},"high":{"value":"a"}}}]}]}`,
+		`{"resourceType":"Parameters","parameter":[{"name":"x","part":[{"name":"y","valueRange":` +
+			`{"low":{"value":1e9},"high":{"value":"a"}}}]}]}`,
 	} {
 		f.Add([]byte(raw))
 	}
