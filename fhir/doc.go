@@ -9,7 +9,7 @@ package fhir
 // Canonical is the root of every canonical URL that Caselink owns.
 const Canonical = "https://caselink.example/fhir"
 
-// Identifier systems of our own.
+// Identifier systems that Caselink owns.
 const (
 	// SystemCase identifies a case: the value is the case's UUID.
 	SystemCase = Canonical + "/Id/case"

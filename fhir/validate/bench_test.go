@@ -77,7 +77,7 @@ func FuzzValidate(f *testing.F) {
 			t.Errorf("refused without a fault, or another verdict the second time: %v", es)
 		}
 		if err := es.OrNil(); err != nil && fhir.Status(err) >= 500 {
-			t.Errorf("a fault of ours: %v", err)
+			t.Errorf("our own fault: %v", err)
 		}
 	})
 }

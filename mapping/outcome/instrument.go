@@ -20,7 +20,7 @@ const (
 type Instrument struct {
 	ID      string    `json:"id"` // such as ons4
 	Title   string    `json:"title"`
-	Licence string    `json:"licence"` // who may use it, and whether its words are ours to show
+	Licence string    `json:"licence"` // who may use it, and whether Caselink may show its words
 	Items   []Item    `json:"items"`
 	Total   *Total    `json:"total,omitempty"`  // nil: each answer stands for itself and they are never summed
 	Safety  string    `json:"safety,omitempty"` // what a person must be told about an answer
