@@ -202,7 +202,7 @@ func (s *xmlScanner) element() int32 {
 	if s.skip("/>") {
 		e.end = s.at
 	} else if s.skip(">") {
-		s.content(i, &e, qualified(prefix, name))
+		s.content(&e, qualified(prefix, name))
 	} else {
 		s.wrong("> is missing")
 	}
@@ -226,8 +226,8 @@ func qualified(prefix, name string) string {
 	return prefix + ":" + name
 }
 
-// content reads what stands in element i, to its end tag.
-func (s *xmlScanner) content(i int32, e *xmlElement, name string) {
+// content reads what stands in e, to its end tag.
+func (s *xmlScanner) content(e *xmlElement, name string) {
 	last := int32(0)
 	for s.fault == nil {
 		e.text = s.text() || e.text

@@ -89,8 +89,8 @@ func (n *needsReader) need(concepts ...*dtpb.CodeableConcept) {
 	}
 
 	// One sensitive code makes the need sensitive, whichever code decides its category.
-	known := false
-	need.Category, known = n.terms.Category(need.Codes)
+	category, known := n.terms.Category(need.Codes)
+	need.Category = category
 	for _, c := range need.Codes {
 		concept, _ := n.terms.Lookup(c)
 		need.Sensitive = need.Sensitive || concept.Sensitive
