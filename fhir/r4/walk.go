@@ -47,9 +47,19 @@ func (e Element) IsPrimitive() bool {
 	return typed || e.of.primitive != notPrimitive
 }
 
-// Contained are the contained resources of a resource, in their order and unpacked: the
-// same messages that Children has, whenever it is asked.
-func (e Element) Contained() []proto.Message { return e.contained }
+// Contained are the contained resources of a resource, in their order: the same elements,
+// with the same messages, that are among its Children.
+func (e Element) Contained() iter.Seq[Element] {
+	return func(yield func(Element) bool) {
+		for i, m := range e.contained {
+			// It contains none itself (dom-2), so there is nothing to unpack in it.
+			of := schemaOf(m.ProtoReflect().Descriptor())
+			if !yield(Element{Message: m, parent: &e, name: "contained", index: i, of: of}) {
+				return
+			}
+		}
+	}
+}
 
 // Path is the element's FHIRPath, such as ServiceRequest.contained[0].name[1].
 func (e Element) Path() string {
@@ -118,16 +128,20 @@ func (e *Element) slot(m protoreflect.Message, s slot, yield func(Element) bool)
 	case d.of == anyResource && d.list:
 		// In an Any: what was unpacked before stands here, for a message that is unpacked
 		// anew has another address and is no longer the element that somebody knows.
-		for i, resource := range e.contained {
-			child.index = i
-			if !yield(child.resource(resource.ProtoReflect())) {
+		for contained := range e.Contained() {
+			if !yield(contained) {
 				return false
 			}
 		}
 		return true
 	case d.of == anyResource:
 		inner := unwrap(v.Message())
-		return inner == nil || yield(child.resource(inner))
+		if inner == nil {
+			return true
+		}
+		resource := Resource{Proto: inner.Interface()}
+		child.Message, child.of, child.contained = resource.Proto, schemaOf(inner.Descriptor()), resource.unpacked()
+		return yield(child)
 	case !d.list:
 		child.Message, child.of = v.Message().Interface(), d.of
 		return yield(child)
@@ -144,11 +158,4 @@ func (e *Element) slot(m protoreflect.Message, s slot, yield func(Element) bool)
 		}
 	}
 	return true
-}
-
-// resource is e as the resource m.
-func (e Element) resource(m protoreflect.Message) Element {
-	inner := Resource{Proto: m.Interface()}
-	e.Message, e.of, e.contained = inner.Proto, schemaOf(m.Descriptor()), inner.unpacked()
-	return e
 }

@@ -1,7 +1,6 @@
 package r4_test
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
@@ -76,8 +75,10 @@ func TestContainedResourceHasOneAddress(t *testing.T) {
 		for range 2 { // each walk finds the same messages
 			seen := 0
 			for e := range root.Children() {
-				if e.IsResource() && slices.Contains(root.Contained(), e.Message) {
-					seen++
+				for contained := range root.Contained() {
+					if e.Message == contained.Message && e.Path() == contained.Path() {
+						seen++
+					}
 				}
 			}
 			if seen != 2 {

@@ -14,9 +14,9 @@ import (
 // part of which field of the case, and what is wrong with which. Elements are known by
 // their message's address; their paths are worked out only when somebody asks.
 type claims struct {
-	root     r4.Element   // the ServiceRequest
-	linked   []r4.Element // the resources that are linked to it
-	held     []held
+	root     r4.Element // the ServiceRequest
+	held     []held     // in the order of contained, then of the linked ones
+	linked   int        // where in held the linked ones begin
 	all      []claim
 	faults   []fault
 	warnings []string // what the link worker should look at
@@ -26,7 +26,7 @@ type claims struct {
 // held is a resource beside the ServiceRequest: contained in it or linked to it.
 type held struct {
 	reference string // by which the ServiceRequest names it
-	resource  proto.Message
+	resource  r4.Element
 }
 
 // claim says that an element has become part of a field of the case.
@@ -49,13 +49,13 @@ func newClaims(r r4.Resource, linked []Linked) *claims {
 
 // addHeld takes the contained resources, in their order, and adds the linked ones.
 func (c *claims) addHeld(linked []Linked) {
-	for _, resource := range c.root.Contained() {
-		id := resource.(interface{ GetId() *dtpb.Id }).GetId().GetValue()
+	for resource := range c.root.Contained() {
+		id := resource.Message.(interface{ GetId() *dtpb.Id }).GetId().GetValue()
 		c.held = append(c.held, held{reference: "#" + id, resource: resource})
 	}
+	c.linked = len(c.held)
 	for _, l := range linked {
-		c.linked = append(c.linked, l.Resource.Element(l.Path))
-		c.held = append(c.held, held{reference: l.Reference, resource: l.Resource.Proto})
+		c.held = append(c.held, held{reference: l.Reference, resource: l.Resource.Element(l.Path)})
 	}
 }
 
@@ -68,7 +68,7 @@ func (c *claims) resolve(ref *dtpb.Reference) proto.Message {
 	for _, h := range c.held {
 		// "#" alone is the ServiceRequest itself, never a contained resource without an id.
 		if h.reference == literal && literal != "#" && literal != "" {
-			return h.resource
+			return h.resource.Message
 		}
 	}
 	return nil
@@ -140,12 +140,16 @@ func (c *claims) locate() {
 	if len(paths) == 0 {
 		return // as it is for most referrals, which are then not walked at all
 	}
-	for _, resource := range c.resources() {
+	find := func(resource r4.Element) {
 		for e := range resource.All() {
 			if _, wanted := paths[e.Message]; wanted {
 				paths[e.Message] = e.Path()
 			}
 		}
+	}
+	find(c.root)
+	for _, h := range c.held[c.linked:] {
+		find(h.resource)
 	}
 	for _, f := range c.faults {
 		if f.element != nil {
@@ -153,6 +157,3 @@ func (c *claims) locate() {
 		}
 	}
 }
-
-// resources are the ServiceRequest, with what it contains, and the linked ones.
-func (c *claims) resources() []r4.Element { return append([]r4.Element{c.root}, c.linked...) }

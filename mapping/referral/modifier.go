@@ -15,16 +15,11 @@ import (
 // does not understand: implicitRules, modifier extensions at any depth, doNotPerform.
 // https://hl7.org/fhir/R4/conformance-rules.html#isModifier
 func (c *claims) refuseModifiers(sr *srpb.ServiceRequest, r r4.Resource, linked []Linked) {
-	c.refuseRules(sr)
-	for _, h := range c.held {
-		c.refuseRules(h.resource)
-	}
-
 	// What one resource says may depend on another, so the bytes of all decide together.
-	if !neverModified(r.JSON) || slices.ContainsFunc(linked, func(l Linked) bool { return !neverModified(l.Resource.JSON) }) {
-		for _, resource := range c.resources() {
-			c.refuseExtensions(resource)
-		}
+	walk := !neverModified(r.JSON) || slices.ContainsFunc(linked, func(l Linked) bool { return !neverModified(l.Resource.JSON) })
+	c.refuseWithin(c.root, walk)
+	for _, h := range c.held {
+		c.refuseWithin(h.resource, walk)
 	}
 
 	// It is the one modifier that means something here, and what it means is no referral.
@@ -33,12 +28,16 @@ func (c *claims) refuseModifiers(sr *srpb.ServiceRequest, r r4.Resource, linked 
 	}
 }
 
-// refuseRules refuses the implicitRules of a resource.
-func (c *claims) refuseRules(resource any) {
-	rules := resource.(interface{ GetImplicitRules() *dtpb.Uri }).GetImplicitRules()
+// refuseWithin refuses the implicitRules of a resource and, when walk says that there may
+// be any, its modifier extensions.
+func (c *claims) refuseWithin(resource r4.Element, walk bool) {
+	rules := resource.Message.(interface{ GetImplicitRules() *dtpb.Uri }).GetImplicitRules()
 	if rules != nil {
 		c.refuse(rules, fhir.Errorf(fhir.IssueBusinessRule,
 			"rules that are not known here govern this resource; send it without implicitRules"))
+	}
+	if walk {
+		c.refuseExtensions(resource)
 	}
 }
 
@@ -67,17 +66,9 @@ func (c *claims) refuseExtensions(e r4.Element) {
 				"an unknown modifier extension changes the meaning of its element; send the referral without it"))
 		}
 	}
-
-	// The sender hears of the resource itself before it hears of what that contains.
-	var contained []r4.Element
 	for child := range e.Children() {
-		if child.IsResource() {
-			contained = append(contained, child)
-		} else {
+		if !child.IsResource() { // each that is held is looked at by itself
 			c.refuseExtensions(child)
 		}
-	}
-	for _, resource := range contained {
-		c.refuseExtensions(resource)
 	}
 }

@@ -56,8 +56,8 @@ func (r Reading) Trace() []Step {
 	for e := range r.claims.root.Children() {
 		t.element(e)
 	}
-	for _, resource := range r.claims.linked {
-		t.element(resource)
+	for _, h := range r.claims.held[r.claims.linked:] {
+		t.element(h.resource)
 	}
 	return t.steps
 }
