@@ -45,7 +45,7 @@ func (c *claims) refuseWithin(resource r4.Element, walk bool) {
 // which spares a walk of every element.
 func neverModified(json []byte) bool {
 	// JSON may spell a name with escapes, so bytes with a \u are walked, whatever they
-	// spell: to look closer costs more than the walk. No other escape stands for a letter.
+	// spell: the walk has the names as they are meant. No other escape stands for a letter.
 	return len(json) > 0 && !bytes.Contains(json, []byte("modifierExtension")) && !bytes.Contains(json, []byte(`\u`))
 }
 
