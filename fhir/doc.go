@@ -1,6 +1,7 @@
-// Package fhir is the ground floor of Caselink: a FHIR R4 resource as bytes and
-// as a google/fhir proto, the one error type, and the scope that says whose data
-// a caller may touch. It imports nothing else of this module.
+// Package fhir is the words that every room of Caselink uses: the one error type with
+// its codes, the scope that says whose data a caller may touch, identifiers, codings and
+// a stored version. It needs the standard library alone; what a resource is made of
+// stands in fhir/r4. docs/words.md has the other words.
 //
 // FHIR R4 (4.0.1): https://hl7.org/fhir/R4/
 package fhir
@@ -8,7 +9,7 @@ package fhir
 // Canonical is the root of every canonical URL that Caselink owns.
 const Canonical = "https://caselink.example/fhir"
 
-// Identifier systems of our own.
+// Identifier systems that Caselink owns.
 const (
 	// SystemCase identifies a case: the value is the case's UUID.
 	SystemCase = Canonical + "/Id/case"

@@ -71,6 +71,7 @@ var doors = map[string][]string{
 	"github.com/coreos/go-oidc/v3":          {"connectors/api/auth"},
 	"github.com/hashicorp/go-retryablehttp": {"connectors/httpclient"},
 	"github.com/google/fhir/go/jsonformat":  {"fhir/r4"},
+	"google.golang.org/protobuf/reflect":    {"fhir/r4"},
 }
 
 func TestFoldersAreFloors(t *testing.T) {

@@ -27,6 +27,8 @@ func ParseNumber(s string) (Number, error) {
 
 // digitsOf strips spaces and hyphens; what is left must be ten digits.
 func digitsOf(s string) (string, error) {
+	// People write it as 999 000 0018. Only ASCII digits count: others look alike and compare
+	// as different people.
 	kept := make([]byte, 0, 10)
 	for i := range len(s) {
 		switch c := s[i]; {
@@ -55,11 +57,12 @@ func mod11(digits string) bool {
 	for i := range 9 {
 		sum += int(digits[i]-'0') * (10 - i)
 	}
-	check := (11 - sum%11) % 11
-	return check == int(digits[9]-'0') // check may be 10, which no digit is
-}
 
-func (n Number) String() string { return string(n) }
+	// check may be 10, and no digit is: a number whose check would be 10 does not exist. To
+	// count it as 0 would let through one in eleven of the numbers that end in 0.
+	check := (11 - sum%11) % 11
+	return check == int(digits[9]-'0')
+}
 
 // LogValue keeps the number out of every log.
 func (n Number) LogValue() slog.Value { return slog.StringValue("[NHS number]") }

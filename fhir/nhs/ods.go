@@ -14,6 +14,7 @@ type ODSCode string
 // ParseODSCode reads an ODS code in either case, with spaces around it or within.
 // The error is fhir.IssueUnacceptable and says what is wrong.
 func ParseODSCode(s string) (ODSCode, error) {
+	// Only spaces are dropped: another sign in it is a mistake that a person should see.
 	code := []byte(strings.ReplaceAll(s, " ", ""))
 	if len(code) < 3 || len(code) > 10 {
 		return "", fhir.Errorf(fhir.IssueUnacceptable, "ODS code has %d characters; send 3 to 10 letters and digits", len(code))
@@ -29,5 +30,3 @@ func ParseODSCode(s string) (ODSCode, error) {
 	}
 	return ODSCode(code), nil
 }
-
-func (c ODSCode) String() string { return string(c) }

@@ -23,6 +23,7 @@ func ParseSCTID(s string) (SCTID, error) {
 		return "", fhir.Errorf(fhir.IssueCodeInvalid, "a SNOMED CT identifier has 6 to 18 digits, this has %d characters", len(s))
 	case strings.Trim(s, "0123456789") != "" || s[0] == '0':
 		return "", fhir.Errorf(fhir.IssueCodeInvalid, "a SNOMED CT identifier is digits only and does not begin with 0")
+	// The check digit before the partition: damage is told as damage, with its usual cause.
 	case verhoeff(s) != 0:
 		return "", fhir.Errorf(fhir.IssueCodeInvalid,
 			"the SNOMED CT identifier fails its check digit; send codes as text: a spreadsheet turns the 16th digit into 0")
@@ -32,12 +33,6 @@ func ParseSCTID(s string) (SCTID, error) {
 	return SCTID(s), nil
 }
 
-// Concept reports whether the identifier names a concept rather than a description
-// or a relationship.
-func (id SCTID) Concept() bool { return len(id) > 2 && id[len(id)-2] == '0' }
-
-func (id SCTID) String() string { return string(id) }
-
 // RepairSCTID returns the identifier that s was before a spreadsheet kept 15 digits
 // of it: 16 digits, the last a 0 that fails the check. A repair is a suggestion for
 // a person; ok is false for any other damage.
@@ -45,6 +40,7 @@ func RepairSCTID(s string) (id SCTID, ok bool) {
 	if len(s) != 16 || s[15] != '0' || strings.Trim(s, "0123456789") != "" || verhoeff(s) == 0 {
 		return "", false
 	}
+	// The check digit is what the spreadsheet lost, so one digit alone can be right.
 	for digit := byte('1'); digit <= '9'; digit++ {
 		if id, err := ParseSCTID(s[:15] + string(digit)); err == nil {
 			return id, true

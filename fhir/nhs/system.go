@@ -48,6 +48,8 @@ func System(uri string) string {
 	if _, ok := exact[uri]; ok {
 		return uri
 	}
+
+	// A version of SNOMED CT, or an edition, says how a code was chosen and not another system.
 	folded := fold(uri)
 	if strings.HasPrefix(folded, "snomed.info/sct/") {
 		return SystemSNOMED
@@ -59,6 +61,7 @@ func System(uri string) string {
 }
 
 func fold(uri string) string {
+	// http and https are told apart by no guide, and senders mix them up.
 	s := strings.ToLower(strings.TrimSpace(uri))
 	s = strings.TrimPrefix(strings.TrimPrefix(s, "https://"), "http://")
 	s = strings.TrimPrefix(s, "urn:oid:")

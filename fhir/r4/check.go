@@ -20,6 +20,9 @@ func parse(raw []byte) (Node, error) {
 	t := &tree{raw: raw, nodes: nodes}
 	c := checker{tree: t}
 	c.resource(0)
+
+	// The scan bounds any payload as it would a Bundle, for it cannot know the type before
+	// it has read the names. What is no Bundle is held to less here.
 	if root := nodes[0].of; root == nil || root.name != "Bundle" {
 		if len(raw) > maxBytes {
 			return Node{}, fhir.Errors{tooLong(len(raw), maxBytes)}
@@ -66,6 +69,7 @@ func (c *checker) report(i int32, code fhir.Code, format string, args ...any) *f
 
 // name is the name of member i.
 func (c *checker) name(i int32) []byte {
+	// Names are compared as bytes and made into no string: there is one for each value.
 	n := &c.nodes[i]
 	if n.keyEscaped {
 		return appendUnquoted(nil, c.raw[n.key-1:n.keyEnd+1])
@@ -85,6 +89,7 @@ const resourceType = "resourceType"
 
 // resource checks node i as a resource of the type that it says it is.
 func (c *checker) resource(i int32) {
+	// It may stand anywhere among the members: JSON has no order.
 	typed := int32(0)
 	for m := c.nodes[i].child; m != 0; m = c.nodes[m].next {
 		if string(c.name(m)) == resourceType {
@@ -106,6 +111,9 @@ func (c *checker) resource(i int32) {
 		return
 	}
 	c.nodes[i].of = s
+
+	// Within a contained resource "#id" means what it means around it: the resources that
+	// the outermost one contains. Each entry of a Bundle begins anew.
 	if c.inside {
 		c.object(i)
 		return
@@ -127,6 +135,8 @@ func (c *checker) object(i int32) {
 		c.report(i, fhir.IssueInvariant, "an empty object: an element has a value, extensions or children; leave it out").Breaks("ele-1")
 		return
 	}
+
+	// Pairs come before values: whether a null is right depends on what stands beside it.
 	seen, asides := c.identify(i, s)
 	if asides != 0 {
 		c.pair(i)
@@ -134,6 +144,8 @@ func (c *checker) object(i int32) {
 	for m := c.nodes[i].child; m != 0; m = c.nodes[m].next {
 		c.member(m)
 	}
+
+	// An element that has only extensions, such as why its value is absent, is there.
 	for _, name := range s.missing(s.required &^ (seen | asides)) {
 		c.report(i, fhir.IssueRequired, "%s is required", name).At(join(c.path(i), name))
 	}
@@ -164,6 +176,8 @@ func (c *checker) identify(i int32, s *schema) (seen, asides uint64) {
 		if aside {
 			set = &asides
 		}
+
+		// The bit says that something of this element is there; what, the members before tell.
 		if (seen|asides)&e.bit != 0 && c.repeated(i, m, e, aside) {
 			continue
 		}
@@ -193,10 +207,12 @@ func (c *checker) repeated(i, m int32, e *element, aside bool) bool {
 		switch other := c.nodes[o].element; {
 		case other == nil || other.bit != e.bit:
 		case other != e:
-			c.report(i, fhir.IssueStructure, "%s and %s: only one type of %s[x] may be sent", other.name, e.name, e.base).At(join(c.path(i), e.base))
+			c.report(i, fhir.IssueStructure,
+				"%s and %s: only one type of %s[x] may be sent", other.name, e.name, e.base).At(join(c.path(i), e.base))
 			return true
 		case c.nodes[o].aside == aside:
-			c.report(i, fhir.IssueStructure, "the name stands twice; several values of one element are one array").At(join(c.path(i), e.base))
+			c.report(i, fhir.IssueStructure,
+				"the name stands twice; several values of one element are one array").At(join(c.path(i), e.base))
 			return true
 		}
 	}
@@ -209,6 +225,9 @@ func (c *checker) unknown(m int32, s *schema, name []byte) {
 	if of == "BackboneElement" {
 		of = c.path(parent)
 	}
+
+	// A name that the sender made up may be a patient's: only what looks like one of FHIR's
+	// is repeated to the client, and so to its logs.
 	if !isIdentifier(name) {
 		c.report(parent, fhir.IssueStructure, "%s has an element whose name is none of FHIR's", of)
 		return
@@ -243,6 +262,7 @@ func (c *checker) pair(i int32) {
 		if !c.nodes[a].aside {
 			continue
 		}
+		// _name may stand before name, so each looks at all.
 		for v := c.nodes[i].child; v != 0; v = c.nodes[v].next {
 			if v != a && c.nodes[v].element == c.nodes[a].element {
 				c.tie(v, a)
@@ -251,7 +271,10 @@ func (c *checker) pair(i int32) {
 	}
 }
 
+// tie makes one element of a value and its aside, or of the items of two arrays.
 func (c *checker) tie(value, aside int32) {
+	// The walk over elements goes by the values. An aside has its own turn only where no
+	// value stands beside it: an element with extensions alone.
 	c.nodes[aside].hidden = true
 	if c.nodes[value].kind != arrayKind || c.nodes[aside].kind != arrayKind {
 		c.nodes[value].pair, c.nodes[aside].pair = aside, value
@@ -259,6 +282,8 @@ func (c *checker) tie(value, aside int32) {
 	}
 	v, a := c.nodes[value].child, c.nodes[aside].child
 	for v != 0 && a != 0 {
+		// A null in the aside's array gives nothing to the value. Two nulls side by side are
+		// tied to nothing: the value's is then told of as one without reason.
 		if c.nodes[a].kind != nullKind {
 			c.nodes[v].pair, c.nodes[a].pair = a, v
 		} else if c.nodes[v].kind != nullKind {
@@ -312,6 +337,7 @@ func (c *checker) single(i int32) {
 	case e.of == anyResource && e.name == "contained":
 		c.contained(i)
 	case e.of == anyResource:
+		// A Bundle's entry is a resource of its own, even where the Bundle is contained.
 		inside := c.inside
 		c.inside = false
 		c.resource(i)
@@ -354,6 +380,8 @@ func (c *checker) primitive(i int32) {
 		c.report(i, fhir.IssueStructure, "a value of the type %s is %s, not %s", s.name, want, kindNames[n.kind])
 		return
 	}
+
+	// A number is judged by the text that was sent: 1.50 is not 1.5, and a float would say so.
 	var text []byte
 	if n.kind == stringKind {
 		text = c.text(i)
@@ -400,6 +428,7 @@ func (c *checker) extension(i int32, s *schema, seen uint64) {
 	if url := (Node{c.tree, i}).Get("url"); strings.HasPrefix(url.Text(), reservedExtensions) {
 		c.report(url.i, fhir.IssueNotSupported, "extensions of %s are reserved", reservedExtensions)
 	}
+	// Any type of value will do: the types of a choice share one bit.
 	value := seen&s.elements["valueString"].bit != 0
 	nested := seen&s.elements["extension"].bit != 0
 	if value == nested {
@@ -415,6 +444,8 @@ func (c *checker) reference(i int32, e *element) {
 		return
 	}
 	text := n.Text()
+
+	// What "#id" leads to may still follow: it is looked up when the whole resource was seen.
 	if to, ok := strings.CutPrefix(text, "#"); ok {
 		if to != "" {
 			c.local.pointers = append(c.local.pointers, pointer{n, to, e})
@@ -443,6 +474,7 @@ func (c *checker) resolve() {
 	}
 	ids := make(map[string]string, len(c.local.contained))
 	for _, i := range c.local.contained {
+		// Without an id it can be no target, and validate tells of that (contained-id).
 		id := Node{c.tree, i}.Get("id").Text()
 		if _, twice := ids[id]; twice && id != "" {
 			c.report(i, fhir.IssueInvariant, "another contained resource has the same id; within one resource they differ")
@@ -477,6 +509,9 @@ func referenceTo(text string) (typ, want string) {
 		}
 		return typ, ""
 	}
+
+	// The end decides: [base]/Type/id, with a version behind it or not. An absolute URL that
+	// does not end so may lead to a server that is no FHIR server, and is taken.
 	parts := strings.Split(relative, "/")
 	if n := len(parts); n > 3 && parts[n-2] == "_history" && isID(parts[n-1]) {
 		parts = parts[:n-2]

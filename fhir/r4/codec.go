@@ -12,6 +12,8 @@ import (
 // them. That decoder is not used: it takes "" and null for required codes, lets
 // anything pass inside contained, and refuses a code that has only an extension.
 func Unmarshal(raw []byte) (Resource, error) {
+	// First the check, then the message: decode relies on all that parse has found to be
+	// right, and a sender hears of every fault before anything is built.
 	root, err := parse(raw)
 	if err != nil {
 		return Resource{}, err

@@ -27,6 +27,16 @@ func request(members string) string {
 	return `{"resourceType":"ServiceRequest","status":"active","intent":"order","subject":{"reference":"Patient/1"}` + members + `}`
 }
 
+// requestFor is the request whose subject is another.
+func requestFor(subject, members string) string {
+	return strings.Replace(request(members), `"Patient/1"`, `"`+subject+`"`, 1)
+}
+
+// batch is a Bundle of the resources.
+func batch(resources ...string) string {
+	return `{"resourceType":"Bundle","type":"batch","entry":[{"resource":` + strings.Join(resources, `},{"resource":`) + `}]}`
+}
+
 func observation(members string) string {
 	return `{"resourceType":"Observation","status":"final","code":{"text":"x"},` + members + `}`
 }
@@ -108,77 +118,151 @@ func TestEachFaultHasItsCodeAndPath(t *testing.T) {
 		"two types, one aside":       {observation(`"valueInteger":1,"_valueString":{"id":"a"}`), "structure Observation.value"},
 		"choice without type":        {observation(`"value":1`), "structure Observation.value"},
 		"object as div":              {request(`"text":{"status":"empty","div":{}}`), "structure ServiceRequest.text.div"},
-		"deep path":                  {`{"resourceType":"Bundle","type":"batch","entry":[{"resource":` + request(`"code":{"coding":[{"sys":"x"}]}`) + `}]}`, "structure Bundle.entry[0].resource.code.coding[0].sys"},
-		"entry is no resource":       {`{"resourceType":"Bundle","type":"batch","entry":[{"resource":{"id":"1"}}]}`, "required Bundle.entry[0].resource"},
+		"deep path": {
+			batch(request(`"code":{"coding":[{"sys":"x"}]}`)),
+			"structure Bundle.entry[0].resource.code.coding[0].sys",
+		},
+		"entry is no resource": {
+			batch(`{"id":"1"}`),
+			"required Bundle.entry[0].resource",
+		},
 
 		// primitives
-		"code in the wrong case":     {strings.Replace(request(``), "active", "ACTIVE", 1), "code-invalid ServiceRequest.status"},
-		"code by its Go name":        {strings.Replace(request(``), "order", "original_order", 1), "code-invalid ServiceRequest.intent"},
-		"code with a space":          {request(`"code":{"coding":[{"code":" x"}]}`), "value ServiceRequest.code.coding[0].code"},
-		"code with two spaces":       {request(`"code":{"coding":[{"code":"x  y"}]}`), "value ServiceRequest.code.coding[0].code"},
-		"id with a slash":            {request(`"id":"a/b"`), "value ServiceRequest.id"},
-		"id of 65":                   {request(`"id":"` + strings.Repeat("a", 65) + `"`), "value ServiceRequest.id"},
-		"escaped NUL":                {request(`"patientInstruction":"a\u0000"`), "value ServiceRequest.patientInstruction"},
-		"escaped NUL in markdown":    {request(`"note":[{"text":"\u0000"}]`), "value ServiceRequest.note[0].text"},
-		"uri with a space":           {request(`"implicitRules":"http://a b"`), "value ServiceRequest.implicitRules"},
-		"30 February":                {request(`"authoredOn":"2026-02-30"`), "value ServiceRequest.authoredOn"},
-		"29 February of 2026":        {request(`"authoredOn":"2026-02-29"`), "value ServiceRequest.authoredOn"},
-		"month 13":                   {request(`"authoredOn":"2026-13"`), "value ServiceRequest.authoredOn"},
-		"year 0":                     {request(`"authoredOn":"0000"`), "value ServiceRequest.authoredOn"},
-		"no zone":                    {request(`"authoredOn":"2026-05-14T09:30:00"`), "value ServiceRequest.authoredOn"},
-		"no seconds":                 {request(`"authoredOn":"2026-05-14T09:30Z"`), "value ServiceRequest.authoredOn"},
-		"24 o'clock":                 {request(`"authoredOn":"2026-05-14T24:00:00Z"`), "value ServiceRequest.authoredOn"},
-		"zone of 15 hours":           {request(`"authoredOn":"2026-05-14T09:30:00+15:00"`), "value ServiceRequest.authoredOn"},
-		"space for T":                {request(`"authoredOn":"2026-05-14 09:30:00Z"`), "value ServiceRequest.authoredOn"},
-		"date with a time":           {`{"resourceType":"Patient","birthDate":"1951-03-07T00:00:00Z"}`, "value Patient.birthDate"},
-		"instant without a time":     {observation(`"issued":"2026-05-14"`), "value Observation.issued"},
-		"time without seconds":       {observation(`"valueTime":"09:30"`), "value Observation.value"},
-		"integer beyond 32 bits":     {observation(`"valueInteger":2147483648`), "value Observation.value"},
-		"integer with a point":       {observation(`"valueInteger":1.0`), "value Observation.value"},
-		"positiveInt of 0":           {`{"resourceType":"Patient","telecom":[{"rank":0}]}`, "value Patient.telecom[0].rank"},
-		"unsignedInt below 0":        {`{"resourceType":"Bundle","type":"searchset","total":-1}`, "value Bundle.total"},
-		"decimal beyond a float":     {observation(`"valueQuantity":{"value":1e400}`), "value Observation.value.value"},
-		"base64 without padding":     {`{"resourceType":"Binary","contentType":"a/b","data":"YQ"}`, "value Binary.data"},
-		"oid without urn":            {`{"resourceType":"Observation","status":"final","code":{"extension":[{"url":"u:a","valueOid":"1.2"}]}}`, "value Observation.code.extension[0].value"},
-		"uuid in upper case":         {`{"resourceType":"Observation","status":"final","code":{"extension":[{"url":"u:a","valueUuid":"urn:uuid:53FEFA32-FCBB-4FF8-8A92-55EE120877B7"}]}}`, "value Observation.code.extension[0].value"},
+		"code in the wrong case":  {strings.Replace(request(``), "active", "ACTIVE", 1), "code-invalid ServiceRequest.status"},
+		"code by its Go name":     {strings.Replace(request(``), "order", "original_order", 1), "code-invalid ServiceRequest.intent"},
+		"code with a space":       {request(`"code":{"coding":[{"code":" x"}]}`), "value ServiceRequest.code.coding[0].code"},
+		"code with two spaces":    {request(`"code":{"coding":[{"code":"x  y"}]}`), "value ServiceRequest.code.coding[0].code"},
+		"id with a slash":         {request(`"id":"a/b"`), "value ServiceRequest.id"},
+		"id of 65":                {request(`"id":"` + strings.Repeat("a", 65) + `"`), "value ServiceRequest.id"},
+		"escaped NUL":             {request(`"patientInstruction":"a\u0000"`), "value ServiceRequest.patientInstruction"},
+		"escaped NUL in markdown": {request(`"note":[{"text":"\u0000"}]`), "value ServiceRequest.note[0].text"},
+		"uri with a space":        {request(`"implicitRules":"http://a b"`), "value ServiceRequest.implicitRules"},
+		"30 February":             {request(`"authoredOn":"2026-02-30"`), "value ServiceRequest.authoredOn"},
+		"29 February of 2026":     {request(`"authoredOn":"2026-02-29"`), "value ServiceRequest.authoredOn"},
+		"month 13":                {request(`"authoredOn":"2026-13"`), "value ServiceRequest.authoredOn"},
+		"year 0":                  {request(`"authoredOn":"0000"`), "value ServiceRequest.authoredOn"},
+		"no zone":                 {request(`"authoredOn":"2026-05-14T09:30:00"`), "value ServiceRequest.authoredOn"},
+		"no seconds":              {request(`"authoredOn":"2026-05-14T09:30Z"`), "value ServiceRequest.authoredOn"},
+		"24 o'clock":              {request(`"authoredOn":"2026-05-14T24:00:00Z"`), "value ServiceRequest.authoredOn"},
+		"zone of 15 hours":        {request(`"authoredOn":"2026-05-14T09:30:00+15:00"`), "value ServiceRequest.authoredOn"},
+		"space for T":             {request(`"authoredOn":"2026-05-14 09:30:00Z"`), "value ServiceRequest.authoredOn"},
+		"date with a time":        {`{"resourceType":"Patient","birthDate":"1951-03-07T00:00:00Z"}`, "value Patient.birthDate"},
+		"instant without a time":  {observation(`"issued":"2026-05-14"`), "value Observation.issued"},
+		"time without seconds":    {observation(`"valueTime":"09:30"`), "value Observation.value"},
+		"integer beyond 32 bits":  {observation(`"valueInteger":2147483648`), "value Observation.value"},
+		"integer with a point":    {observation(`"valueInteger":1.0`), "value Observation.value"},
+		"positiveInt of 0":        {`{"resourceType":"Patient","telecom":[{"rank":0}]}`, "value Patient.telecom[0].rank"},
+		"unsignedInt below 0":     {`{"resourceType":"Bundle","type":"searchset","total":-1}`, "value Bundle.total"},
+		"decimal beyond a float":  {observation(`"valueQuantity":{"value":1e400}`), "value Observation.value.value"},
+		"base64 without padding":  {`{"resourceType":"Binary","contentType":"a/b","data":"YQ"}`, "value Binary.data"},
+		"oid without urn": {
+			`{"resourceType":"Observation","status":"final","code":{"extension":[{"url":"u:a","valueOid":"1.2"}]}}`,
+			"value Observation.code.extension[0].value",
+		},
+		"uuid in upper case": {
+			request(`"extension":[{"url":"u:a","valueUuid":"urn:uuid:53FEFA32-FCBB-4FF8-8A92-55EE120877B7"}]`),
+			"value ServiceRequest.extension[0].value",
+		},
 		"attachment url with spaces": {`{"resourceType":"Patient","photo":[{"url":"a b"}]}`, "value Patient.photo[0].url"},
 
 		// name and _name
-		"extensions without _":  {request(`"authoredOn":{"extension":[{"url":"u:a","valueCode":"b"}]}`), "structure ServiceRequest.authoredOn"},
-		"value with _":          {request(`"_authoredOn":"2026"`), "structure ServiceRequest.authoredOn"},
-		"_ of a complex type":   {request(`"_code":{"id":"a"}`), "structure ServiceRequest._code"},
-		"_ with a value":        {request(`"_authoredOn":{"value":"2026"}`), "structure ServiceRequest.authoredOn.value"},
-		"_ empty":               {request(`"_authoredOn":{}`), "invariant ServiceRequest.authoredOn ele-1"},
-		"_id of an element":     {request(`"code":{"text":"a","_id":{"id":"a"}}`), "structure ServiceRequest.code._id"},
-		"fewer items aside":     {`{"resourceType":"Patient","name":[{"given":["a","b"],"_given":[{"id":"x"}]}]}`, "structure Patient.name[0].given"},
-		"more items aside":      {`{"resourceType":"Patient","name":[{"given":["a"],"_given":[null,{"id":"x"}]}]}`, "structure Patient.name[0].given"},
-		"null on both sides":    {`{"resourceType":"Patient","name":[{"given":["a",null],"_given":[{"id":"x"},null]}]}`, "structure Patient.name[0].given[1]"},
+		"extensions without _": {
+			request(`"authoredOn":{"extension":[{"url":"u:a","valueCode":"b"}]}`),
+			"structure ServiceRequest.authoredOn",
+		},
+		"value with _":        {request(`"_authoredOn":"2026"`), "structure ServiceRequest.authoredOn"},
+		"_ of a complex type": {request(`"_code":{"id":"a"}`), "structure ServiceRequest._code"},
+		"_ with a value":      {request(`"_authoredOn":{"value":"2026"}`), "structure ServiceRequest.authoredOn.value"},
+		"_ empty":             {request(`"_authoredOn":{}`), "invariant ServiceRequest.authoredOn ele-1"},
+		"_id of an element":   {request(`"code":{"text":"a","_id":{"id":"a"}}`), "structure ServiceRequest.code._id"},
+		"fewer items aside": {
+			`{"resourceType":"Patient","name":[{"given":["a","b"],"_given":[{"id":"x"}]}]}`,
+			"structure Patient.name[0].given",
+		},
+		"more items aside": {
+			`{"resourceType":"Patient","name":[{"given":["a"],"_given":[null,{"id":"x"}]}]}`,
+			"structure Patient.name[0].given",
+		},
+		"null on both sides": {
+			`{"resourceType":"Patient","name":[{"given":["a",null],"_given":[{"id":"x"},null]}]}`,
+			"structure Patient.name[0].given[1]",
+		},
 		"null on no other side": {`{"resourceType":"Patient","name":[{"given":["a",null]}]}`, "structure Patient.name[0].given[1]"},
 
 		// extensions
-		"no url":                    {request(`"extension":[{"valueCode":"b"}]`), "required ServiceRequest.extension[0].url"},
-		"neither value nor nested":  {request(`"extension":[{"url":"u:a"}]`), "invariant ServiceRequest.extension[0] ext-1"},
-		"both value and nested":     {request(`"extension":[{"url":"u:a","valueCode":"b","extension":[{"url":"c","valueCode":"d"}]}]`), "invariant ServiceRequest.extension[0] ext-1"},
-		"extension that would hang": {`{"resourceType":"Binary","contentType":"a/b","data":"aGVs","_data":{"extension":[{"url":"https://g.co/fhir/StructureDefinition/base64Binary-separatorStride","valueBoolean":true}]}}`, "not-supported Binary.data.extension[0].url"},
-		"extension that hides":      {request(`"_authoredOn":{"extension":[{"url":"https://g.co/fhir/StructureDefinition/primitiveHasNoValue","valueBoolean":true}]}`), "not-supported ServiceRequest.authoredOn.extension[0].url"},
-		"reserved url by an escape": {request(`"extension":[{"url":"https:\/\/g.co\/fhir\/x","valueBoolean":true}]`), "not-supported ServiceRequest.extension[0].url"},
+		"no url":                   {request(`"extension":[{"valueCode":"b"}]`), "required ServiceRequest.extension[0].url"},
+		"neither value nor nested": {request(`"extension":[{"url":"u:a"}]`), "invariant ServiceRequest.extension[0] ext-1"},
+		"both value and nested": {
+			request(`"extension":[{"url":"u:a","valueCode":"b","extension":[{"url":"c","valueCode":"d"}]}]`),
+			"invariant ServiceRequest.extension[0] ext-1",
+		},
+		"extension that would hang": {
+			`{"resourceType":"Binary","contentType":"a/b","data":"aGVs","_data":{"extension":[` +
+				`{"url":"https://g.co/fhir/StructureDefinition/base64Binary-separatorStride","valueBoolean":true}]}}`,
+			"not-supported Binary.data.extension[0].url",
+		},
+		"extension that hides": {
+			request(`"_authoredOn":{"extension":[` +
+				`{"url":"https://g.co/fhir/StructureDefinition/primitiveHasNoValue","valueBoolean":true}]}`),
+			"not-supported ServiceRequest.authoredOn.extension[0].url",
+		},
+		"reserved url by an escape": {
+			request(`"extension":[{"url":"https:\/\/g.co\/fhir\/x","valueBoolean":true}]`),
+			"not-supported ServiceRequest.extension[0].url",
+		},
 
 		// references and contained resources
-		"no type":                     {strings.Replace(request(``), "Patient/1", "1", 1), "value ServiceRequest.subject.reference"},
-		"unknown type":                {strings.Replace(request(``), "Patient/1", "Person1/1", 1), "value ServiceRequest.subject.reference"},
-		"id that is none":             {strings.Replace(request(``), "Patient/1", "Patient/{id}", 1), "value ServiceRequest.subject.reference"},
-		"reference with a space":      {strings.Replace(request(``), "Patient/1", "Patient/1 ", 1), "value ServiceRequest.subject.reference"},
-		"urn that is no uuid":         {strings.Replace(request(``), "Patient/1", "urn:uuid:1", 1), "value ServiceRequest.subject.reference"},
-		"target of another type":      {strings.Replace(request(``), "Patient/1", "Task/1", 1), "value ServiceRequest.subject.reference"},
-		"absolute, of another type":   {strings.Replace(request(``), "Patient/1", "https://a.example/b/Task/1/_history/2", 1), "value ServiceRequest.subject.reference"},
-		"fragment of nothing":         {strings.Replace(request(``), "Patient/1", "#a", 1), "invariant ServiceRequest.subject.reference ref-1"},
-		"fragment of another type":    {strings.Replace(request(`"contained":[{"resourceType":"Task","id":"a","status":"draft","intent":"order"}]`), "Patient/1", "#a", 1), "value ServiceRequest.subject.reference"},
-		"fragment into another entry": {`{"resourceType":"Bundle","type":"batch","entry":[{"resource":{"resourceType":"Patient","contained":[{"resourceType":"Organization","id":"a","name":"x"}]}},{"resource":` + strings.Replace(request(``), "Patient/1", "#a", 1) + `}]}`, "invariant Bundle.entry[1].resource.subject.reference ref-1"},
-		"contained twice":             {request(`"contained":[{"resourceType":"Patient","id":"a"},{"resourceType":"Patient","id":"a"}]`), "invariant ServiceRequest.contained[1]"},
-		"contained in contained":      {request(`"contained":[{"resourceType":"Patient","id":"a","contained":[{"resourceType":"Patient","id":"b"}]}]`), "invariant ServiceRequest.contained[0].contained[0] dom-2"},
-		"fault in contained":          {request(`"contained":[{"resourceType":"Patient","id":"a","identifier":[{"value":""}]}]`), "value ServiceRequest.contained[0].identifier[0].value"},
-		"required in contained":       {request(`"contained":[{"resourceType":"Observation","id":"a","status":"final"}]`), "required ServiceRequest.contained[0].code"},
-		"contained without a type":    {request(`"contained":[{"id":"a"}]`), "required ServiceRequest.contained[0]"},
+		"no type": {requestFor("1", ""), "value ServiceRequest.subject.reference"},
+		"unknown type": {
+			requestFor("Person1/1", ""),
+			"value ServiceRequest.subject.reference",
+		},
+		"id that is none": {
+			requestFor("Patient/{id}", ""),
+			"value ServiceRequest.subject.reference",
+		},
+		"reference with a space": {
+			requestFor("Patient/1 ", ""),
+			"value ServiceRequest.subject.reference",
+		},
+		"urn that is no uuid": {
+			requestFor("urn:uuid:1", ""),
+			"value ServiceRequest.subject.reference",
+		},
+		"target of another type": {requestFor("Task/1", ""), "value ServiceRequest.subject.reference"},
+		"absolute, of another type": {
+			requestFor("https://a.example/b/Task/1/_history/2", ""),
+			"value ServiceRequest.subject.reference",
+		},
+		"fragment of nothing": {
+			requestFor("#a", ""),
+			"invariant ServiceRequest.subject.reference ref-1",
+		},
+		"fragment of another type": {
+			requestFor("#a", `"contained":[{"resourceType":"Task","id":"a","status":"draft","intent":"order"}]`),
+			"value ServiceRequest.subject.reference",
+		},
+		"fragment into another entry": {
+			batch(`{"resourceType":"Patient","contained":[{"resourceType":"Organization","id":"a","name":"x"}]}`, requestFor("#a", "")),
+			"invariant Bundle.entry[1].resource.subject.reference ref-1",
+		},
+		"contained twice": {
+			request(`"contained":[{"resourceType":"Patient","id":"a"},{"resourceType":"Patient","id":"a"}]`),
+			"invariant ServiceRequest.contained[1]",
+		},
+		"contained in contained": {
+			request(`"contained":[{"resourceType":"Patient","id":"a","contained":[{"resourceType":"Patient","id":"b"}]}]`),
+			"invariant ServiceRequest.contained[0].contained[0] dom-2",
+		},
+		"fault in contained": {
+			request(`"contained":[{"resourceType":"Patient","id":"a","identifier":[{"value":""}]}]`),
+			"value ServiceRequest.contained[0].identifier[0].value",
+		},
+		"required in contained": {
+			request(`"contained":[{"resourceType":"Observation","id":"a","status":"final"}]`),
+			"required ServiceRequest.contained[0].code",
+		},
+		"contained without a type": {request(`"contained":[{"id":"a"}]`), "required ServiceRequest.contained[0]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -215,9 +299,15 @@ func TestNoFaultQuotesAValue(t *testing.T) {
 	t.Parallel()
 	const secret = "Bloggs9990000018"
 	for _, json := range []string{
-		strings.Replace(request(``), "active", secret, 1), request(`"authoredOn":"` + secret + `"`), request(`"doNotPerform":"` + secret + `"`),
-		strings.Replace(request(``), "Patient/1", secret, 1), request(`"id":"_` + secret + `"`), request(`"_authoredOn":"` + secret + `"`),
-		`{"resourceType":"` + secret + `"}`, request(`"extension":[{"url":"https://g.co/fhir/` + secret + `","valueCode":"a"}]`), `{"resourceType":"Patient","` + secret,
+		strings.Replace(request(``), "active", secret, 1),
+		request(`"authoredOn":"` + secret + `"`),
+		request(`"doNotPerform":"` + secret + `"`),
+		requestFor(secret, ""),
+		request(`"id":"_` + secret + `"`),
+		request(`"_authoredOn":"` + secret + `"`),
+		`{"resourceType":"` + secret + `"}`,
+		request(`"extension":[{"url":"https://g.co/fhir/` + secret + `","valueCode":"a"}]`),
+		`{"resourceType":"Patient","` + secret,
 	} {
 		_, err := Unmarshal([]byte(json))
 		if err == nil || strings.Contains(err.Error(), secret) || strings.Contains(string(fhir.Outcome(err)), secret) {
@@ -229,28 +319,29 @@ func TestNoFaultQuotesAValue(t *testing.T) {
 // Sound FHIR that google/fhir's own decoder refuses, or that is easily refused by mistake.
 func TestSoundResourcesAreTaken(t *testing.T) {
 	t.Parallel()
+	const unknown = `{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"unknown"}]}`
 	for name, json := range map[string]string{
-		"code with an extension only":   request(`"code":{"coding":[{"_code":{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"unknown"}]}}]}`),
-		"status with an extension only": strings.Replace(request(``), `"status":"active"`, `"_status":{"extension":[{"url":"u:a","valueCode":"unknown"}]}`, 1),
-		"id with an extension":          request(`"id":"a","_id":{"extension":[{"url":"u:a","valueCode":"unknown"}]}`),
-		"resource within Parameters":    `{"resourceType":"Parameters","parameter":[{"name":"a","resource":{"resourceType":"Patient","id":"1"}}]}`,
+		"code with an extension only":   request(`"code":{"coding":[{"_code":` + unknown + `}]}`),
+		"status with an extension only": strings.Replace(request(``), `"status":"active"`, `"_status":`+unknown, 1),
+		"id with an extension":          request(`"id":"a","_id":` + unknown),
+		"resource within Parameters":    `{"resourceType":"Parameters","parameter":[{"name":"a","resource":` + request(``) + `}]}`,
 		"base64 with escapes":           `{"resourceType":"Binary","contentType":"a/b","data":"\/\/\/\/\nAAAA"}`,
 		"leap second":                   request(`"authoredOn":"2016-12-31T23:59:60Z"`),
 		"decimal of 31 digits":          observation(`"valueQuantity":{"value":1.234567890123456789012345678901}`),
 		"decimal with an exponent":      observation(`"valueQuantity":{"value":-1.0E-2}`),
-		"null beside an extension":      `{"resourceType":"Patient","name":[{"given":["a",null],"_given":[null,{"extension":[{"url":"u:a","valueCode":"b"}]}]}]}`,
+		"null beside an extension":      `{"resourceType":"Patient","name":[{"given":["a",null],"_given":[null,` + unknown + `]}]}`,
 		"_name before name":             request(`"_authoredOn":{"id":"a"},"authoredOn":"2026"`),
 		"_name of a list alone":         `{"resourceType":"Patient","name":[{"_given":[{"extension":[{"url":"u:a","valueCode":"b"}]}]}]}`,
 		"_reference":                    strings.Replace(request(``), `"Patient/1"`, `"Patient/1","_reference":{"id":"a"}`, 1),
 		"resourceType last":             `{"id":"1","contained":[{"id":"a","resourceType":"Organization"}],"resourceType":"Patient"}`,
 		"name with an escape":           `{"resourceType":"Patient","birth\u0044ate":"1951-03-07"}`,
 		"characters beyond a plane":     request(`"patientInstruction":"\ud83d\ude00 \u00e9 \/ \"\\ \t"`),
-		"conditional reference":         strings.Replace(request(``), "Patient/1", "Patient?identifier=a|b", 1),
-		"urn":                           strings.Replace(request(``), "Patient/1", "urn:uuid:53fefa32-fcbb-4ff8-8a92-55ee120877b7", 1),
-		"version":                       strings.Replace(request(``), "Patient/1", "Patient/1/_history/2", 1),
-		"container":                     `{"resourceType":"Patient","id":"1","contained":[{"resourceType":"Provenance","id":"a","target":[{"reference":"#"}],"recorded":"2026-05-14T09:30:00Z","agent":[{"who":{"display":"x"}}]}]}`,
-		"fragment":                      strings.Replace(request(`"contained":[{"resourceType":"Patient","id":"a"}]`), "Patient/1", "#a", 1),
-		"Bundle beyond one resource":    `{"resourceType":"Bundle","type":"batch","entry":[{"resource":` + request(`"patientInstruction":"`+strings.Repeat("a", maxBytes)+`"`) + `}]}`,
+		"conditional reference":         requestFor("Patient?identifier=a|b", ""),
+		"urn":                           requestFor("urn:uuid:53fefa32-fcbb-4ff8-8a92-55ee120877b7", ""),
+		"version":                       requestFor("Patient/1/_history/2", ""),
+		"container":                     request(`"contained":[{"resourceType":"Condition","id":"a","subject":{"reference":"#"}}]`),
+		"fragment":                      requestFor("#a", `"contained":[{"resourceType":"Patient","id":"a"}]`),
+		"Bundle beyond one resource":    batch(request(`"patientInstruction":"` + strings.Repeat("a", maxBytes) + `"`)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -308,15 +399,18 @@ func TestUnmarshalTypeNamesWhatIsNeeded(t *testing.T) {
 
 func TestMarshalWritesTheOrderOfTheSpecification(t *testing.T) {
 	t.Parallel()
-	got, err := Marshal(&bcrpb.ContainedResource{OneofResource: &bcrpb.ContainedResource_ServiceRequest{ServiceRequest: &srpb.ServiceRequest{
+	no := &dtpb.Extension_ValueX{Choice: &dtpb.Extension_ValueX_Boolean{Boolean: &dtpb.Boolean{}}}
+	sr := &srpb.ServiceRequest{
 		Subject: &dtpb.Reference{
 			Reference: &dtpb.Reference_PatientId{PatientId: &dtpb.ReferenceId{Value: "1"}}, Type: &dtpb.Uri{Value: "Patient"},
-			Extension: []*dtpb.Extension{{Url: &dtpb.Uri{Value: "u:a"}, Value: &dtpb.Extension_ValueX{Choice: &dtpb.Extension_ValueX_Boolean{Boolean: &dtpb.Boolean{}}}}},
+			Extension: []*dtpb.Extension{{Url: &dtpb.Uri{Value: "u:a"}, Value: no}},
 		},
 		Intent: &srpb.ServiceRequest_IntentCode{Value: 4},
 		Status: &srpb.ServiceRequest_StatusCode{Value: 2},
 		Id:     &dtpb.Id{Value: "x"},
-	}}})
+	}
+
+	got, err := Marshal(&bcrpb.ContainedResource{OneofResource: &bcrpb.ContainedResource_ServiceRequest{ServiceRequest: sr}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -329,11 +423,12 @@ func TestMarshalWritesTheOrderOfTheSpecification(t *testing.T) {
 
 func TestWhatWouldNotDecodeIsOurOwnFault(t *testing.T) {
 	t.Parallel()
+	final := &obpb.Observation_StatusCode{Value: 3}
 	for name, m := range map[string]proto.Message{
-		"required element missing": &obpb.Observation{Status: &obpb.Observation_StatusCode{Value: 3}},
+		"required element missing": &obpb.Observation{Status: final},
 		"code not set":             &obpb.Observation{Status: &obpb.Observation_StatusCode{}, Code: Concept("x")},
-		"precision not set":        &obpb.Observation{Status: &obpb.Observation_StatusCode{Value: 3}, Code: Concept("x"), Issued: &dtpb.Instant{ValueUs: 1}},
-		"empty string":             &obpb.Observation{Status: &obpb.Observation_StatusCode{Value: 3}, Code: &dtpb.CodeableConcept{Text: &dtpb.String{}}},
+		"precision not set":        &obpb.Observation{Status: final, Code: Concept("x"), Issued: &dtpb.Instant{ValueUs: 1}},
+		"empty string":             &obpb.Observation{Status: final, Code: &dtpb.CodeableConcept{Text: &dtpb.String{}}},
 		"no resource":              &dtpb.String{Value: "x"},
 		"empty container":          &bcrpb.ContainedResource{},
 	} {
@@ -380,9 +475,12 @@ func TestCodecIsSafeForConcurrentUse(t *testing.T) {
 
 func TestNodesSpeakFHIRPath(t *testing.T) {
 	t.Parallel()
-	r, err := Unmarshal([]byte(`{"resourceType":"Bundle","type":"collection","entry":[{"resource":{"resourceType":"Observation","status":"final",
+	r, err := Unmarshal([]byte(`{"resourceType":"Bundle","type":"collection","entry":[{"resource":{
+		"resourceType":"Observation","status":"final",
 		"code":{"text":"a\u0062c"},"valueQuantity":{"value":1.50},
-		"contained":[{"resourceType":"Patient","id":"p","name":[{"_given":[{"id":"g0"},{"id":"g1"}]},{"given":["A",null],"_given":[null,{"id":"g"}]}]}]}}]}`))
+		"contained":[{"resourceType":"Patient","id":"p","name":[
+			{"_given":[{"id":"g0"},{"id":"g1"}]},
+			{"given":["A",null],"_given":[null,{"id":"g"}]}]}]}}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -399,22 +497,29 @@ func TestNodesSpeakFHIRPath(t *testing.T) {
 	}
 	walk(r.Root)
 	want := []string{
-		"Bundle Bundle", "Bundle.type code collection", "Bundle.entry[0] BackboneElement", "Bundle.entry[0].resource Observation",
-		"Bundle.entry[0].resource.status code final", "Bundle.entry[0].resource.code CodeableConcept", "Bundle.entry[0].resource.code.text string abc",
-		"Bundle.entry[0].resource.value Quantity", "Bundle.entry[0].resource.value.value decimal 1.50", "Bundle.entry[0].resource.contained[0] Patient",
+		"Bundle Bundle",
+		"Bundle.type code collection",
+		"Bundle.entry[0] BackboneElement",
+		"Bundle.entry[0].resource Observation",
+		"Bundle.entry[0].resource.status code final",
+		"Bundle.entry[0].resource.code CodeableConcept",
+		"Bundle.entry[0].resource.code.text string abc",
+		"Bundle.entry[0].resource.value Quantity",
+		"Bundle.entry[0].resource.value.value decimal 1.50",
+		"Bundle.entry[0].resource.contained[0] Patient",
 		"Bundle.entry[0].resource.contained[0].id id p",
-		"Bundle.entry[0].resource.contained[0].name[0] HumanName", "Bundle.entry[0].resource.contained[0].name[0].given[0] string",
-		"Bundle.entry[0].resource.contained[0].name[0].given[0].id string g0", "Bundle.entry[0].resource.contained[0].name[0].given[1] string",
-		"Bundle.entry[0].resource.contained[0].name[0].given[1].id string g1", "Bundle.entry[0].resource.contained[0].name[1] HumanName",
-		"Bundle.entry[0].resource.contained[0].name[1].given[0] string A", "Bundle.entry[0].resource.contained[0].name[1].given[1] string",
+		"Bundle.entry[0].resource.contained[0].name[0] HumanName",
+		"Bundle.entry[0].resource.contained[0].name[0].given[0] string",
+		"Bundle.entry[0].resource.contained[0].name[0].given[0].id string g0",
+		"Bundle.entry[0].resource.contained[0].name[0].given[1] string",
+		"Bundle.entry[0].resource.contained[0].name[0].given[1].id string g1",
+		"Bundle.entry[0].resource.contained[0].name[1] HumanName",
+		"Bundle.entry[0].resource.contained[0].name[1].given[0] string A",
+		"Bundle.entry[0].resource.contained[0].name[1].given[1] string",
 		"Bundle.entry[0].resource.contained[0].name[1].given[1].id string g",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("nodes (-want +got):\n%s", diff)
-	}
-	given := r.Root.Get("entry", "resource", "contained", "name", "given", "id")
-	if got, want := given.Resource().Type(), "Patient"; got != want {
-		t.Errorf("Resource() of %s is a %s, want %s", given.Path(), got, want)
 	}
 	if none := r.Root.Get("entry", "nothing", "id"); none.Exists() || none.Text() != "" || none.Path() != "" || none.Parent().Exists() {
 		t.Error("an element that is not there says something")

@@ -220,7 +220,8 @@ func FuzzUnmarshal(f *testing.F) {
 		f.Add(raw)
 	}
 	f.Add([]byte(`{"resourceType":"Patient","name":[{"given":["a",null],"_given":[null,{"extension":[{"url":"u:a","valueCode":"b"}]}]}]}`))
-	f.Add([]byte(`{"resourceType":"Parameters","parameter":[{"name":"a","resource":{"resourceType":"Binary","contentType":"a/b","data":"AA=="}}]}`))
+	f.Add([]byte(`{"resourceType":"Parameters","parameter":[{"name":"a","resource":` +
+		`{"resourceType":"Binary","contentType":"a/b","data":"AA=="}}]}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		r, err := Unmarshal(raw)
 		if err != nil {

@@ -32,6 +32,7 @@ func decodeKeeping(resource Node) (m protoreflect.Message, contained []proto.Mes
 func decodeChildren(n Node, m protoreflect.Message, contained *[]proto.Message) {
 	for child := range n.Children() {
 		e := child.node().element
+		// google/fhir puts a choice into a message around it, which is no element of FHIR.
 		in, f := m, e.field
 		if e.choice != nil {
 			in, f = m.Mutable(f).Message(), e.choice
@@ -63,6 +64,9 @@ func decodeElement(n Node, e *element, contained *[]proto.Message) protoreflect.
 func decodeContained(n Node, e *element, contained *[]proto.Message) protoreflect.Message {
 	inner := decode(n)
 	c := contain(inner)
+
+	// A Bundle holds the container itself; contained packs it once more, and whoever maps
+	// the resource would have to unpack it: it is kept beside.
 	if e.field.Message().Name() == "ContainedResource" {
 		return c.ProtoReflect()
 	}
@@ -74,6 +78,8 @@ func decodeContained(n Node, e *element, contained *[]proto.Message) protoreflec
 
 func decodePrimitive(n Node) protoreflect.Message {
 	s := n.node().of
+
+	// Without the mark, a message could not tell "no value" from "" or 0.
 	if !n.HasValue() {
 		m := s.message.New()
 		decodeChildren(n, m, nil)
@@ -89,6 +95,7 @@ func decodePrimitive(n Node) protoreflect.Message {
 
 // newPrimitive makes the message of a primitive; text is in the type's format.
 func (s *schema) newPrimitive(text string) protoreflect.Message {
+	// The types of which a resource is mostly made are made without reflection.
 	switch s.primitive {
 	case stringType:
 		return (&dtpb.String{Value: text}).ProtoReflect()
@@ -127,7 +134,8 @@ func newMoment(p primitive, text string) protoreflect.Message {
 	case dateTimeType:
 		return (&dtpb.DateTime{ValueUs: m.us, Timezone: m.zone, Precision: dtpb.DateTime_Precision(m.precision)}).ProtoReflect()
 	case instantType:
-		return (&dtpb.Instant{ValueUs: m.us, Timezone: m.zone, Precision: dtpb.Instant_Precision(m.precision - dayPrecision)}).ProtoReflect()
+		precision := dtpb.Instant_Precision(m.precision - dayPrecision) // there seconds are 1
+		return (&dtpb.Instant{ValueUs: m.us, Timezone: m.zone, Precision: precision}).ProtoReflect()
 	default:
 		return (&dtpb.Time{ValueUs: m.us, Precision: dtpb.Time_Precision(m.precision - dayPrecision)}).ProtoReflect()
 	}
@@ -154,6 +162,8 @@ func typeReference(r *dtpb.Reference) {
 		r.Reference = &dtpb.Reference_Fragment{Fragment: uri}
 		return
 	}
+
+	// Whatever does not fit a typed form stays the text that it is: nothing is lost.
 	typ, rest, _ := strings.Cut(uri.GetValue(), "/")
 	id, version, versioned := strings.Cut(rest, "/_history/")
 	field := referenceFields()[typ]

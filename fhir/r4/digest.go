@@ -11,6 +11,8 @@ import (
 // left out: the resource's id, meta.versionId, meta.lastUpdated, and a meta that is
 // then empty. The bytes are those of a Resource; of others the digest says nothing.
 func Digest(json []byte) [sha256.Size]byte {
+	// Not RFC 8785: it writes every number as a float would, so that 1.50 becomes 1.5 and a
+	// long decimal another one. FHIR keeps the digits as sent, and so does this.
 	c := canonical{skimmer: skimmer{raw: json}, out: make([]byte, 0, len(json)+len(json)/8)}
 	c.space()
 	c.value(atRoot)
@@ -72,9 +74,11 @@ type member struct{ at, name, end int }
 func (c *canonical) object(p place) {
 	c.step()
 	c.out = append(c.out, '{')
-	var few [16]member
+	var few [16]member // on the stack: few objects have more
 	members := few[:0]
 	for c.next('}') {
+		// The member is written before it is known whether it counts, and taken back: what
+		// its name means can only be told once its escapes are gone.
 		m := member{at: len(c.out)}
 		c.string(c.name())
 		m.name = len(c.out)
@@ -115,6 +119,8 @@ func (c *canonical) sort(members []member) {
 	if slices.IsSortedFunc(members, byName) {
 		return
 	}
+
+	// The names are read where they stand, so out is copied aside and put together anew.
 	start := members[0].at
 	slices.SortStableFunc(members, byName)
 	c.scratch = append(c.scratch[:0], c.out[start:]...)

@@ -17,9 +17,27 @@ func Identifier(i fhir.Identifier) *dtpb.Identifier {
 	return p
 }
 
-// Logical is the logical reference to what the identifier names, of the given type ("" for unsaid).
+// ReferenceTo is the literal reference to the resource of the given type at the URL. It
+// carries the first of the identifiers that name the resource, for it has room for one.
+// https://hl7.org/fhir/R4/references.html#literal
+func ReferenceTo(url, resourceType string, identifiers ...fhir.Identifier) *dtpb.Reference {
+	ref := &dtpb.Reference{
+		Reference: &dtpb.Reference_Uri{Uri: &dtpb.String{Value: url}},
+		Type:      &dtpb.Uri{Value: resourceType},
+	}
+	if len(identifiers) > 0 {
+		ref.Identifier = Identifier(identifiers[0])
+	}
+	return ref
+}
+
+// Logical is the logical reference to what the identifier names, of the given type ("" for
+// unsaid); nil for an identifier without a value, which names nothing.
 // https://hl7.org/fhir/R4/references.html#logical
 func Logical(i fhir.Identifier, resourceType string) *dtpb.Reference {
+	if i.Value == "" {
+		return nil
+	}
 	ref := &dtpb.Reference{Identifier: Identifier(i)}
 	if resourceType != "" {
 		ref.Type = &dtpb.Uri{Value: resourceType}

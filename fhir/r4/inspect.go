@@ -13,6 +13,9 @@ func Inspect(raw []byte) (Node, fhir.Errors) {
 	if err == nil {
 		return root, nil
 	}
+
+	// parse keeps its tree to itself, for what is in it could be mistaken for a sound
+	// resource. The second reading costs only those who sent a broken one.
 	nodes, fault := scan(raw)
 	if fault != nil {
 		return Node{}, fhir.Errors{fault}

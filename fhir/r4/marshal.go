@@ -2,6 +2,7 @@ package r4
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -24,18 +25,24 @@ func Marshal(m proto.Message) ([]byte, error) {
 // NewResource encodes a resource as Marshal does and returns it with its bytes. The
 // message must not be changed afterwards.
 func NewResource(m proto.Message) (Resource, error) {
+	fault := func(name any, err error) (Resource, error) {
+		return Resource{}, fhir.Errorf(fhir.IssueException, "internal error").Because(fmt.Errorf("marshal %s: %w", name, err))
+	}
 	inner := unwrap(m.ProtoReflect())
 	if inner == nil {
-		return Resource{}, fhir.Errorf(fhir.IssueException, "internal error").Because(fmt.Errorf("marshal an empty %s", m.ProtoReflect().Descriptor().Name()))
+		return fault(m.ProtoReflect().Descriptor().Name(), errors.New("it is empty"))
 	}
 	name := string(inner.Descriptor().Name())
 	raw, err := appendResource(make([]byte, 0, 2<<10), inner)
 	if err != nil {
-		return Resource{}, fhir.Errorf(fhir.IssueException, "internal error").Because(fmt.Errorf("marshal %s: %w", name, err))
+		return fault(name, err)
 	}
+
+	// A message can hold what FHIR does not allow, such as a Task without an intent. It is
+	// read back here, for once it is stored nobody could read it again.
 	root, err := parse(raw)
 	if err != nil {
-		return Resource{}, fhir.Errorf(fhir.IssueException, "internal error").Because(fmt.Errorf("marshal %s: %w", name, err))
+		return fault(name, err)
 	}
 	return Resource{Type: name, Proto: inner.Interface(), JSON: raw, Root: root}, nil
 }
@@ -68,7 +75,7 @@ func appendElements(b []byte, m protoreflect.Message, s *schema) ([]byte, error)
 
 // get returns what a message holds in the slot: for a choice, the type that was chosen.
 func (s slot) get(m protoreflect.Message) (*element, protoreflect.Value, bool) {
-	if s.element != nil && s.field.ContainingOneof() != nil {
+	if s.isLiteral() {
 		text, ok := referenceText(m)
 		return s.element, text, ok
 	}
@@ -92,6 +99,7 @@ func referenceText(m protoreflect.Message) (protoreflect.Value, bool) {
 	if !ok || r.GetReference() == nil {
 		return protoreflect.Value{}, false
 	}
+	// In JSON it is one string with one _reference, whichever field the message uses.
 	text := &dtpb.String{Value: Literal(r)}
 	switch v := m.Get(m.WhichOneof(m.Descriptor().Oneofs().ByName("reference"))).Message().Interface().(type) {
 	case *dtpb.ReferenceId:
@@ -184,9 +192,12 @@ func appendPrimitives(b []byte, e *element, v protoreflect.Value) ([]byte, error
 	return appendItems(b, "_", e, items, appendAside)
 }
 
+// appendOne appends one item of a primitive of the type, or nothing when it has nothing.
+type appendOne func(b []byte, item protoreflect.Message, of *schema) ([]byte, error)
+
 // appendItems appends what each does for the items, null where it has nothing; nothing
 // at all when no item has any.
-func appendItems(b []byte, prefix string, e *element, items []protoreflect.Message, each func([]byte, protoreflect.Message, *schema) ([]byte, error)) ([]byte, error) {
+func appendItems(b []byte, prefix string, e *element, items []protoreflect.Message, each appendOne) ([]byte, error) {
 	start, some := len(b), false
 	b = appendName(b, prefix, e.name)
 	if e.list {
@@ -200,7 +211,7 @@ func appendItems(b []byte, prefix string, e *element, items []protoreflect.Messa
 			return b, err
 		}
 		if len(b) == at {
-			b = append(b, "null"...)
+			b = append(b, "null"...) // the two arrays are read side by side, so each keeps its length
 		} else {
 			some = true
 		}
@@ -216,18 +227,11 @@ func appendItems(b []byte, prefix string, e *element, items []protoreflect.Messa
 
 // appendValue appends the value of a primitive, or nothing when it has none.
 func appendValue(b []byte, m protoreflect.Message, s *schema) ([]byte, error) {
-	switch v := m.Interface().(type) {
-	case *dtpb.Date:
-		return appendMoment(b, m, s, moment{v.GetValueUs(), v.GetTimezone(), precision(v.GetPrecision())})
-	case *dtpb.DateTime:
-		return appendMoment(b, m, s, moment{v.GetValueUs(), v.GetTimezone(), precision(v.GetPrecision())})
-	case *dtpb.Instant:
-		return appendMoment(b, m, s, moment{v.GetValueUs(), v.GetTimezone(), dayPrecision + precision(v.GetPrecision())})
-	case *dtpb.Time:
-		return appendMoment(b, m, s, moment{v.GetValueUs(), "", dayPrecision + precision(v.GetPrecision())})
-	}
 	if s.hasNoValue(m) {
 		return b, nil
+	}
+	if at, p := momentOf(m.Interface()); p != notPrimitive {
+		return appendMoment(b, at, p)
 	}
 	switch v := m.Get(s.value); s.value.Kind() {
 	case protoreflect.EnumKind:
@@ -252,11 +256,8 @@ func appendValue(b []byte, m protoreflect.Message, s *schema) ([]byte, error) {
 	}
 }
 
-func appendMoment(b []byte, m protoreflect.Message, s *schema, at moment) ([]byte, error) {
-	if s.hasNoValue(m) {
-		return b, nil
-	}
-	b, ok := at.append(append(b, '"'), s.primitive)
+func appendMoment(b []byte, at moment, p primitive) ([]byte, error) {
+	b, ok := at.append(append(b, '"'), p)
 	if !ok {
 		return b, fmt.Errorf("precision or timezone is not set, or not known")
 	}
@@ -267,7 +268,7 @@ func appendMoment(b []byte, m protoreflect.Message, s *schema, at moment) ([]byt
 func appendAside(b []byte, m protoreflect.Message, s *schema) ([]byte, error) {
 	start := len(b)
 	if s.hasNoValue(m) {
-		m = s.withoutNoValue(m)
+		m = s.withoutNoValue(m) // google/fhir's own note is nothing that anybody sent
 	}
 	b, err := appendElements(b, m, s)
 	if len(b) == start {

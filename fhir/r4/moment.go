@@ -3,7 +3,42 @@ package r4
 import (
 	"strings"
 	"time"
+
+	dtpb "github.com/google/fhir/go/proto/google/fhir/proto/r4/core/datatypes_go_proto"
+	"google.golang.org/protobuf/proto"
 )
+
+// Text is a Date, a DateTime, an Instant or a Time as it was sent: as precise, to the
+// microsecond, and with the same zone; "" for one that has no value or is nil, and for
+// messages of other types. https://hl7.org/fhir/R4/datatypes.html#dateTime
+func Text(m proto.Message) string {
+	at, p := momentOf(m)
+	var text [len("2006-01-02T15:04:05.000000+01:00")]byte
+	b, ok := at.append(text[:0], p)
+	if !ok {
+		return ""
+	}
+	return string(b)
+}
+
+// NotAfter compares two moments as FHIRPath does: part by part, and it cannot tell, which
+// is false, when all parts that both have are equal but one is more precise. What is no
+// moment has no order and is not after anything.
+// https://hl7.org/fhirpath/N1/#comparison
+func NotAfter(a, b string) bool {
+	first, okA := parseMoment(dateTimeType, a)
+	second, okB := parseMoment(dateTimeType, b)
+	switch {
+	case !okA || !okB:
+		return true
+	case first.precision >= secondPrecision && second.precision >= secondPrecision:
+		return first.us <= second.us
+	}
+
+	// A day has no zone, so a day and a moment within it are compared as they are written.
+	shared := min(len(a), len(b), len(time.DateOnly))
+	return a[:shared] < b[:shared] || a == b
+}
 
 // precision says how much of a moment was sent.
 type precision uint8
@@ -26,6 +61,30 @@ type moment struct {
 	precision precision
 }
 
+// momentOf reads a message of one of the four types; notPrimitive for any other.
+func momentOf(m proto.Message) (moment, primitive) {
+	switch v := m.(type) {
+	case *dtpb.Date:
+		return moment{v.GetValueUs(), v.GetTimezone(), precision(v.GetPrecision())}, dateType
+	case *dtpb.DateTime:
+		return moment{v.GetValueUs(), v.GetTimezone(), precision(v.GetPrecision())}, dateTimeType
+	case *dtpb.Instant:
+		return moment{v.GetValueUs(), v.GetTimezone(), clockPrecision(int32(v.GetPrecision()))}, instantType
+	case *dtpb.Time:
+		return moment{v.GetValueUs(), "", clockPrecision(int32(v.GetPrecision()))}, timeType
+	}
+	return moment{}, notPrimitive
+}
+
+// clockPrecision is the precision of a type that has no less than seconds, whose
+// messages therefore begin to count there; 0 for one that is not set.
+func clockPrecision(p int32) precision {
+	if p == 0 {
+		return 0
+	}
+	return dayPrecision + precision(p)
+}
+
 // parseMoment reads text as a value of type p.
 func parseMoment(p primitive, text string) (m moment, ok bool) {
 	if p == timeType {
@@ -44,6 +103,8 @@ func parseMoment(p primitive, text string) (m moment, ok bool) {
 		return m, false
 	}
 	clock, precision, zone, ok := cutClock(rest[1:])
+
+	// Kept in UTC beside the zone as sent: the first compares, the second is written back.
 	offset, known := parseZone(zone)
 	return moment{us: m.us + (clock - offset).Microseconds(), zone: zone, precision: precision}, ok && known
 }
@@ -67,6 +128,8 @@ func cutDay(s string) (day time.Time, p precision, rest string, ok bool) {
 			p = dayPrecision
 		}
 	}
+
+	// time.Date makes 3 March of 31 February: the day that comes back tells.
 	day = time.Date(year, time.Month(month), date, 0, 0, 0, 0, time.UTC)
 	return day, p, s, day.Day() == date
 }
@@ -86,6 +149,7 @@ func cutClock(s string) (clock time.Duration, p precision, rest string, ok bool)
 	}
 	n := 0
 	for unit := 100 * time.Millisecond; n < len(fraction) && isDigit(fraction[n]); n++ {
+		// Digits beyond microseconds are cut, for google/fhir has no room for them.
 		clock += time.Duration(fraction[n]-'0') * unit / time.Microsecond * time.Microsecond
 		unit /= 10
 	}
@@ -144,6 +208,8 @@ func (m moment) append(b []byte, p primitive) ([]byte, bool) {
 	case p == timeType:
 		return at.AppendFormat(b, layout), m.precision >= secondPrecision
 	case m.precision < secondPrecision:
+		// google/fhir's own decoder keeps a day as midnight in a zone of its choice: only there
+		// is it the same day.
 		if m.zone != "" && m.zone != "UTC" && m.zone != "Z" {
 			offset, ok := parseZone(m.zone)
 			return at.Add(offset).AppendFormat(b, layout), ok

@@ -29,6 +29,8 @@ func checkDiv(elements []xmlElement, i int32) fhir.Errors {
 		report(`the narrative is one <div xmlns="%s">`, xhtmlSpace)
 		return faults
 	}
+	// What is not on the list is refused, rather than what is known to be harmful: browsers
+	// learn new tricks.
 	var walk func(i int32)
 	walk = func(i int32) {
 		e := &elements[i]

@@ -24,9 +24,6 @@ func (n Node) node() *node { return &n.tree.nodes[n.i] }
 // Exists reports whether there is such an element.
 func (n Node) Exists() bool { return n.tree != nil }
 
-// Equal reports whether both are the same element of the same bytes, or none.
-func (n Node) Equal(m Node) bool { return n == m }
-
 // Name is the element's name in FHIRPath: value for valueQuantity, "" for the root.
 func (n Node) Name() string {
 	if !n.Exists() || n.node().element == nil {
@@ -84,14 +81,6 @@ func (n Node) Offset() int {
 	return int(n.node().at)
 }
 
-// Index is the element's place, from 0, among the items of its list; 0 for no list.
-func (n Node) Index() int {
-	if !n.Exists() {
-		return 0
-	}
-	return int(n.node().index)
-}
-
 // Path is the FHIRPath of the element, such as Bundle.entry[0].resource.subject.
 func (n Node) Path() string {
 	if !n.Exists() {
@@ -126,6 +115,7 @@ func (n Node) Parent() Node {
 	if !n.Exists() || n.i == 0 {
 		return Node{}
 	}
+	// An array is no element of FHIR: its items belong to the object around it.
 	up := n.tree.nodes[n.i].parent
 	if n.tree.nodes[up].kind == arrayKind {
 		up = n.tree.nodes[up].parent
@@ -142,20 +132,13 @@ func (t *tree) value(i int32) Node {
 	return Node{t, n.pair}
 }
 
-// Resource is the nearest resource that the element is, or belongs to.
-func (n Node) Resource() Node {
-	for n.Exists() && !n.IsResource() {
-		n = n.Parent()
-	}
-	return n
-}
-
 // Children are the element's own elements in the order they were sent.
 func (n Node) Children() iter.Seq[Node] {
 	return func(yield func(Node) bool) {
 		if !n.Exists() {
 			return
 		}
+		// A value's own children are those of its aside: id and extensions.
 		at := n.node()
 		if at.of != nil && at.of.primitive != notPrimitive && !at.aside {
 			if at.pair == 0 {

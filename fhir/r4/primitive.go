@@ -108,6 +108,7 @@ var momentFormats = map[primitive]string{
 }
 
 func integer(text []byte, low, high int64) (want string) {
+	// JSON knows no leading zeros or plus, so -0 is the one odd spelling of a whole number.
 	n, err := strconv.ParseInt(string(text), 10, 64)
 	if err != nil || n < low || n > high || string(text) == "-0" {
 		return "a whole number from " + strconv.FormatInt(low, 10) + " to " + strconv.FormatInt(high, 10)
@@ -208,6 +209,7 @@ func isOID(s string) bool {
 
 // decodeBase64 decodes base64 with the white space that FHIR allows in it.
 func decodeBase64(text []byte) ([]byte, error) {
+	// FHIR lets lines be broken; the library skips line ends alone.
 	compact := make([]byte, 0, len(text))
 	for _, c := range text {
 		if c != ' ' && c != '\t' && c != '\n' && c != '\r' {

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	dtpb "github.com/google/fhir/go/proto/google/fhir/proto/r4/core/datatypes_go_proto"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
@@ -28,6 +29,17 @@ func Literal(ref *dtpb.Reference) string {
 		url += "/_history/" + version
 	}
 	return url
+}
+
+// LiteralElement is the message that holds a literal reference, for one who keeps account
+// of elements; nil for none.
+func LiteralElement(ref *dtpb.Reference) proto.Message {
+	m := ref.ProtoReflect()
+	field := m.WhichOneof(literals)
+	if field == nil {
+		return nil
+	}
+	return m.Get(field).Message().Interface()
 }
 
 // Fragment returns the id of the contained resource that the reference points at; "" for none.

@@ -1,6 +1,12 @@
 // Package r4 is FHIR R4 in bytes, google/fhir messages and a tree of elements: it reads
 // JSON and XML strictly, each fault at its FHIRPath, writes both, stamps and digests.
 //
+// A Resource is one thing in three models. The message (Proto, Element) is for what it
+// means and for what Caselink writes itself; the tree (Node) for whatever is asked by its
+// path, such as rules and search; the bytes (JSON) for what is kept and returned, for they
+// alone have the number text and the unknown names that were sent. docs/architecture.md
+// says when to use which.
+//
 // https://hl7.org/fhir/R4/
 package r4
 
@@ -19,12 +25,12 @@ type Resource struct {
 	JSON  []byte        // as it was received, or as it was marshalled
 	Root  Node          // the elements of JSON, each with its FHIRPath
 
-	contained []proto.Message // see Contained
+	contained []proto.Message // see Element.Contained
 }
 
-// Contained are the contained resources of Proto, in their order: those that Unmarshal
+// unpacked are the contained resources of Proto, in their order: those that Unmarshal
 // kept, else unpacked from their Any. One that cannot be unpacked is left out.
-func (r Resource) Contained() []proto.Message {
+func (r Resource) unpacked() []proto.Message {
 	if r.contained != nil || r.Proto == nil {
 		return r.contained
 	}

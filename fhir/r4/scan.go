@@ -74,6 +74,8 @@ func scan(raw []byte) ([]node, *fhir.Error) {
 	case !utf8.Valid(raw):
 		return nil, fhir.Errorf(fhir.IssueStructure, "the JSON is not valid UTF-8")
 	}
+
+	// A value of a resource takes about 16 bytes: most payloads need one allocation.
 	s := scanner{raw: raw, nodes: make([]node, 0, len(raw)/16+16)}
 	s.space()
 	if s.peek() != '{' {
@@ -99,7 +101,7 @@ func (s *scanner) wrong(want string) *fhir.Error {
 	if s.fault == nil {
 		line, column := position(s.raw, s.at)
 		s.fault = fhir.Errorf(fhir.IssueStructure, "not JSON at line %d, column %d: %s", line, column, want)
-		s.at = len(s.raw)
+		s.at = len(s.raw) // every loop ends at the end of the bytes
 	}
 	return s.fault
 }
@@ -143,6 +145,8 @@ func (s *scanner) value(parent int32) int32 {
 		return i
 	}
 	s.nodes = append(s.nodes, node{at: int32(s.at), parent: parent})
+
+	// The slice may move while what is within is read, so the node is written by its place.
 	var k kind
 	switch c := s.peek(); c {
 	case '{':
@@ -179,6 +183,7 @@ func (s *scanner) literal(text string, k kind) kind {
 
 // enter steps over the bracket that opens node i, and reports whether something stands within.
 func (s *scanner) enter(end byte) bool {
+	// The scan, the check and the decoder recurse, and a stack is not endless.
 	s.at++
 	if s.depth++; s.depth > maxDepth {
 		s.tooCostly("the JSON is nested deeper than %d levels", maxDepth)
@@ -288,6 +293,7 @@ func (s *scanner) escape() {
 		s.at += 2
 		return
 	case 'u':
+		// Half a pair is no character: it would not survive the way to XML or to PostgreSQL.
 		if _, n := unicodeEscape(s.raw[s.at:]); n > 0 {
 			s.at += n
 			return
@@ -323,6 +329,8 @@ func (s *scanner) number() {
 			s.wrong("digits are needed in the exponent")
 		}
 	}
+
+	// Whoever computes with it would need memory for all its digits.
 	if s.at-start > maxNumberLength {
 		s.tooCostly("a number has more than %d characters", maxNumberLength)
 	}

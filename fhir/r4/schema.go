@@ -30,7 +30,8 @@ type schema struct {
 	extension protoreflect.FieldDescriptor // and its extensions
 
 	once     sync.Once
-	slots    []slot
+	slots    []slot              // in the order of the specification
+	declared []slot              // in the order of the message
 	elements map[string]*element // by the name in JSON
 	required uint64              // the bits of the elements that must be there
 }
@@ -49,6 +50,10 @@ type slot struct {
 	oneof   protoreflect.OneofDescriptor          // of a choice's message
 	choices map[protoreflect.FieldNumber]*element // by the field within the choice's message
 }
+
+// isLiteral reports whether the slot is Reference.reference, which a message holds in a
+// field for each type that the reference may name.
+func (s slot) isLiteral() bool { return s.element != nil && s.field.ContainingOneof() != nil }
 
 // element is one element that an object may hold. A choice has an element per type.
 type element struct {
@@ -73,6 +78,9 @@ func schemaOf(d protoreflect.MessageDescriptor) *schema {
 	if s, ok := schemas.Load(d.FullName()); ok {
 		return s.(*schema)
 	}
+
+	// Two may build the same one at once; all are given the first that was stored, for
+	// elements are compared by their address.
 	s, _ := schemas.LoadOrStore(d.FullName(), newSchema(d))
 	return s.(*schema)
 }
@@ -99,6 +107,8 @@ func newSchema(d protoreflect.MessageDescriptor) *schema {
 // another, such as SimpleQuantity or a bound code, has the other's name.
 func typeName(d protoreflect.MessageDescriptor) string {
 	url := option[string](d, apb.E_FhirStructureDefinitionUrl)
+
+	// SimpleQuantity has a definition of its own, and says there that it is a Quantity.
 	if bases := option[[]string](d, apb.E_FhirProfileBase); len(bases) > 0 {
 		url = bases[0]
 	}
@@ -119,6 +129,8 @@ func (s *schema) readCodes() {
 		if v.Number() == 0 {
 			continue // "not set"
 		}
+
+		// Only a code that the spelling of enums would change has its original beside it.
 		text := option[string](v, apb.E_FhirOriginalCode)
 		if text == "" {
 			text = strings.ReplaceAll(strings.ToLower(string(v.Name())), "_", "-")
@@ -129,6 +141,8 @@ func (s *schema) readCodes() {
 
 // read fills in the elements of the type.
 func (s *schema) read() *schema {
+	// On first use, for a type may hold itself (Extension) and 148 resources are many to
+	// build for the ten that a server sees.
 	s.once.Do(func() {
 		if s == anyResource {
 			return
@@ -138,6 +152,7 @@ func (s *schema) read() *schema {
 		for i := range fields.Len() {
 			s.add(fields.Get(i))
 		}
+		s.declared = s.slots
 		s.reorder()
 	})
 	return s
@@ -145,11 +160,13 @@ func (s *schema) read() *schema {
 
 func (s *schema) add(f protoreflect.FieldDescriptor) {
 	oneof := f.ContainingOneof()
-	if f.Message() == nil || oneof != nil && f.Name() != "uri" {
-		return // a primitive's value, and the typed forms of Reference.reference, are read by the codec
+	// A primitive's value and the typed forms of Reference.reference are read by the codec.
+	if f.Message() == nil || oneof != nil && f.Name() != "uri" || f.Name() == "history" && s.desc.Name() == "ReferenceId" {
+		return
 	}
 	bit := uint64(1) << len(s.slots)
 	if bit == 0 {
+		// R4 is settled and its largest type has room to spare: this is for whoever changes it.
 		panic(string(s.desc.FullName()) + " has more elements than a word has bits")
 	}
 	if option[apb.Requirement](f, apb.E_ValidationRequirement) == apb.Requirement_REQUIRED_BY_FHIR {
@@ -157,12 +174,16 @@ func (s *schema) add(f protoreflect.FieldDescriptor) {
 	}
 	if !option[bool](f.Message(), apb.E_IsChoiceType) {
 		e := newElement(f, f.JSONName(), f.JSONName(), bit)
-		e.attribute = e.of.primitive == xhtmlType || e.name == "id" && e.of.primitive == stringType || s.name == "Extension" && e.name == "url"
+
+		// A resource's own id is an element of type id; that of any other element is a string.
+		elementID := e.name == "id" && e.of.primitive == stringType
+		e.attribute = elementID || e.of.primitive == xhtmlType || s.name == "Extension" && e.name == "url"
 		s.slots = append(s.slots, slot{name: e.base, bit: bit, field: f, element: e})
 		s.elements[e.name] = e
 		return
 	}
-	choice := slot{name: f.JSONName(), bit: bit, field: f, oneof: f.Message().Oneofs().Get(0), choices: map[protoreflect.FieldNumber]*element{}}
+	choice := slot{name: f.JSONName(), bit: bit, field: f, oneof: f.Message().Oneofs().Get(0)}
+	choice.choices = map[protoreflect.FieldNumber]*element{}
 	for i := range choice.oneof.Fields().Len() {
 		c := choice.oneof.Fields().Get(i)
 		e := newElement(c, f.JSONName()+upperFirst(c.JSONName()), f.JSONName(), bit)
@@ -188,6 +209,7 @@ func (s *schema) reorder() {
 	first := map[string]string{"Extension": "extension", "Reference": "reference"}[s.name]
 	i := slices.IndexFunc(s.slots, func(slot slot) bool { return slot.element != nil && slot.element.name == first })
 	if i > 0 {
+		s.slots = slices.Clone(s.slots)
 		s.slots[i-1], s.slots[i] = s.slots[i], s.slots[i-1]
 	}
 	for i, slot := range s.slots {

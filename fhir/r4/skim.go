@@ -57,6 +57,7 @@ func (s *skimmer) text() (quoted []byte, escaped bool) {
 	start := s.at
 	s.step()
 	for s.at < len(s.raw) {
+		// Two searches that the processor does many bytes at a time: narratives are long.
 		i := bytes.IndexByte(s.raw[s.at:], '"')
 		if i < 0 {
 			s.at = len(s.raw)

@@ -8,6 +8,9 @@ import (
 	"caselink.example/fhir"
 )
 
+// contained is a resource whose own stamp is nobody's to change.
+const contained = `"contained":[{"resourceType":"Patient","id":"a","meta":{"versionId":"1"}}]`
+
 var stamped = fhir.Meta{ID: "0198c0de", Version: 3, LastUpdated: time.Date(2026, 5, 14, 9, 30, 0, 120_000_000, time.FixedZone("", 3600))}
 
 func TestStampTouchesNothingElse(t *testing.T) {
@@ -19,8 +22,10 @@ func TestStampTouchesNothingElse(t *testing.T) {
 			`{ "resourceType" : "Patient","id":"0198c0de","meta":{` + meta + `} , "gender":"male"}`,
 		},
 		"both": {
-			`{"id": "old","meta": {"versionId":"1", "tag":[{"code":"\u0061"}],"lastUpdated":"2020-01-01T00:00:00Z"},"resourceType":"Patient"}`,
-			`{"id": "0198c0de","meta": {"versionId":"3", "tag":[{"code":"\u0061"}],"lastUpdated":"2026-05-14T08:30:00.120000Z"},"resourceType":"Patient"}`,
+			`{"id": "old","meta": {"versionId":"1", "tag":[{"code":"\u0061"}],"lastUpdated":"2020-01-01T00:00:00Z"},` +
+				`"resourceType":"Patient"}`,
+			`{"id": "0198c0de","meta": {"versionId":"3", "tag":[{"code":"\u0061"}],"lastUpdated":"2026-05-14T08:30:00.120000Z"},` +
+				`"resourceType":"Patient"}`,
 		},
 		"meta of others": {
 			`{"meta":{"profile":["http://a.example/{\"}"]},"resourceType":"Patient","_id":{"id":"x"}}`,
@@ -31,8 +36,8 @@ func TestStampTouchesNothingElse(t *testing.T) {
 			`{"resourceType":"Patient","meta":{` + meta + `},"\u0069d":"0198c0de"}`,
 		},
 		"id and meta deeper down": {
-			`{"resourceType":"Patient","contained":[{"resourceType":"Patient","id":"a","meta":{"versionId":"1"}}]}`,
-			`{"resourceType":"Patient","id":"0198c0de","meta":{` + meta + `},"contained":[{"resourceType":"Patient","id":"a","meta":{"versionId":"1"}}]}`,
+			`{"resourceType":"Patient",` + contained + `}`,
+			`{"resourceType":"Patient","id":"0198c0de","meta":{` + meta + `},` + contained + `}`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -57,9 +62,29 @@ func TestStampRefusesWhatIsNoResource(t *testing.T) {
 	}
 }
 
+func TestUnstampTakesAwayWhatStampGives(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ json, want string }{
+		"a meta of nothing else": {
+			`{"resourceType":"Patient","id":"1", "meta":{"versionId":"1","lastUpdated":"2026-05-14T08:30:00Z"},"gender":"male"}`,
+			`{"resourceType":"Patient","gender":"male"}`,
+		},
+		"a meta with a tag": {
+			`{"meta":{"lastUpdated":"2026-05-14T08:30:00Z", "tag":[{"code":"x"}],"version\u0049d":"1"},"resourceType":"Patient"}`,
+			`{"meta":{"tag":[{"code":"x"}]},"resourceType":"Patient"}`,
+		},
+		"contained": {`{"resourceType":"Patient",` + contained + `}`, `{"resourceType":"Patient",` + contained + `}`},
+	} {
+		if got := string(Unstamp([]byte(test.json))); got != test.want {
+			t.Errorf("%s: %s, want %s", name, got, test.want)
+		}
+	}
+}
+
 func TestDigestKnowsMeaningFromSpelling(t *testing.T) {
 	t.Parallel()
-	const json = `{"resourceType":"Patient","id":"1","meta":{"versionId":"1","lastUpdated":"2026-05-14T08:30:00Z"},"gender":"male","photo":[{"title":"a/\"é","size":10}]}`
+	const json = `{"resourceType":"Patient","id":"1","meta":{"versionId":"1","lastUpdated":"2026-05-14T08:30:00Z"},` +
+		`"gender":"male","photo":[{"title":"a/\"é","size":10}]}`
 	same := []string{
 		`{"resourceType":"Patient","gender":"male","photo":[{"title":"a/\"é","size":10}]}`,
 		`{"photo":[{"size":10,"title":"a\/\u0022\u00e9"}], "gender" :"male",` + "\n\t" + `"resource\u0054ype":"Patient"}`,
@@ -104,11 +129,16 @@ func FuzzStamp(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := r.Root.Get("meta", "lastUpdated").Text(); !strings.HasPrefix(got, "2026-05-14T08:30:00.12") || r.Root.Get("id").Text() != stamped.ID {
-			t.Errorf("stamped as %s at %s", r.Root.Get("id").Text(), got)
+		id, at := r.Root.Get("id").Text(), r.Root.Get("meta", "lastUpdated").Text()
+		if !strings.HasPrefix(at, "2026-05-14T08:30:00.12") || id != stamped.ID {
+			t.Errorf("stamped as %s at %s", id, at)
 		}
 		if Digest(out) != sum {
 			t.Errorf("the stamp changes the digest of %s", raw)
+		}
+		back, err := Unmarshal(Unstamp(out))
+		if err != nil || Digest(back.JSON) != sum || back.Root.Get("id").Exists() || back.Root.Get("meta", "versionId").HasValue() {
+			t.Errorf("without its stamp: %s, %v", back.JSON, err)
 		}
 	})
 }

@@ -35,13 +35,16 @@ func TestEachFaultOfXMLHasItsCodeAndPath(t *testing.T) {
 	const div = `<div xmlns="http://www.w3.org/1999/xhtml">`
 	for name, test := range map[string]struct{ xml, want string }{
 		// not XML, or more of it than FHIR needs
-		"nothing":                {``, "structure"},
-		"JSON":                   {request(``), "structure"},
-		"UTF-16":                 {"\xff\xfe<\x00a\x00", "structure"},
-		"another encoding":       {`<?xml version="1.0" encoding="ISO-8859-1"?>` + requestXML(``), "structure"},
-		"XML 1.1":                {`<?xml version="1.1"?>` + requestXML(``), "structure"},
-		"declaration not first":  {` <?xml version="1.0"?>` + requestXML(``), "structure"},
-		"document type":          {`<!DOCTYPE ServiceRequest [<!ENTITY a SYSTEM "file:///etc/passwd">]>` + requestXML(`<patientInstruction value="&a;"/>`), "structure"},
+		"nothing":               {``, "structure"},
+		"JSON":                  {request(``), "structure"},
+		"UTF-16":                {"\xff\xfe<\x00a\x00", "structure"},
+		"another encoding":      {`<?xml version="1.0" encoding="ISO-8859-1"?>` + requestXML(``), "structure"},
+		"XML 1.1":               {`<?xml version="1.1"?>` + requestXML(``), "structure"},
+		"declaration not first": {` <?xml version="1.0"?>` + requestXML(``), "structure"},
+		"document type": {
+			`<!DOCTYPE ServiceRequest [<!ENTITY a SYSTEM "file:///etc/passwd">]>` + requestXML(`<patientInstruction value="&a;"/>`),
+			"structure",
+		},
 		"entity":                 {requestXML(`<patientInstruction value="&nbsp;"/>`), "structure"},
 		"bare ampersand":         {requestXML(`<patientInstruction value="a & b"/>`), "structure"},
 		"reference to NUL":       {requestXML(`<patientInstruction value="&#0;"/>`), "structure"},
@@ -60,36 +63,76 @@ func TestEachFaultOfXMLHasItsCodeAndPath(t *testing.T) {
 		"< in an attribute":      {requestXML(`<patientInstruction value="a<b"/>`), "structure"},
 		"prefix not declared":    {requestXML(`<f:patientInstruction value="a"/>`), "structure"},
 		"]]> in text":            {textXML(div + `]]></div>`), "structure"},
-		"too deep":               {requestXML(strings.Repeat(`<extension url="u:a">`, maxDepth) + strings.Repeat(`</extension>`, maxDepth)), "too-costly"},
-		"many attributes":        {`<Patient` + attributes(maxAttributes+1) + `/>`, "too-costly"},
-		"too long":               {strings.Repeat(" ", maxBundleBytes+1), "too-long"},
+		"too deep": {
+			requestXML(strings.Repeat(`<extension url="u:a">`, maxDepth) + strings.Repeat(`</extension>`, maxDepth)),
+			"too-costly",
+		},
+		"many attributes": {`<Patient` + attributes(maxAttributes+1) + `/>`, "too-costly"},
+		"too long":        {strings.Repeat(" ", maxBundleBytes+1), "too-long"},
 
 		// not FHIR
-		"no namespace":          {`<Patient/>`, "structure Patient"},
-		"another namespace":     {`<Patient xmlns="http://hl7.org/fhir/v3"/>`, "structure Patient"},
-		"unknown resource":      {`<ReferralRequest xmlns="http://hl7.org/fhir"/>`, "structure"},
-		"unknown element":       {requestXML(`<colour value="red"/>`), "structure ServiceRequest.colour"},
-		"foreign element":       {requestXML(`<a:note xmlns:a="urn:a"/>`), "structure ServiceRequest"},
-		"XInclude":              {requestXML(`<x:include xmlns:x="http://www.w3.org/2001/XInclude" href="file:///etc/passwd"/>`), "structure ServiceRequest"},
-		"unknown attribute":     {requestXML(`<performerType colour="red"><text value="a"/></performerType>`), "structure ServiceRequest.performerType"},
-		"foreign attribute":     {requestXML(`<performerType xmlns:a="urn:a" a:id="b"><text value="a"/></performerType>`), "structure ServiceRequest.performerType"},
+		"no namespace":      {`<Patient/>`, "structure Patient"},
+		"another namespace": {`<Patient xmlns="http://hl7.org/fhir/v3"/>`, "structure Patient"},
+		"unknown resource":  {`<ReferralRequest xmlns="http://hl7.org/fhir"/>`, "structure"},
+		"unknown element":   {requestXML(`<colour value="red"/>`), "structure ServiceRequest.colour"},
+		"foreign element":   {requestXML(`<a:note xmlns:a="urn:a"/>`), "structure ServiceRequest"},
+		"XInclude": {
+			requestXML(`<x:include xmlns:x="http://www.w3.org/2001/XInclude" href="file:///etc/passwd"/>`),
+			"structure ServiceRequest",
+		},
+		"unknown attribute": {
+			requestXML(`<performerType colour="red"><text value="a"/></performerType>`),
+			"structure ServiceRequest.performerType",
+		},
+		"foreign attribute": {
+			requestXML(`<performerType xmlns:a="urn:a" a:id="b"><text value="a"/></performerType>`),
+			"structure ServiceRequest.performerType",
+		},
 		"attribute for element": {requestXML(`<note text="a"><text value="a"/></note>`), "structure ServiceRequest.note[0]"},
-		"value of a complex":    {requestXML(`<performerType value="a"><text value="a"/></performerType>`), "structure ServiceRequest.performerType"},
-		"id of a resource":      {`<Patient xmlns="http://hl7.org/fhir" id="a"><active value="true"/></Patient>`, "structure Patient"},
-		"element for url":       {requestXML(`<note><extension><url value="u:a"/><valueCode value="a"/></extension><text value="a"/></note>`), "structure ServiceRequest.note[0].extension[0].url required ServiceRequest.note[0].extension[0].url"},
-		"text":                  {requestXML(`<patientInstruction>a</patientInstruction>`), "structure ServiceRequest.patientInstruction invariant ServiceRequest.patientInstruction ele-1"},
-		"text between":          {requestXML(`a`), "structure ServiceRequest"},
-		"empty element":         {requestXML(`<authoredOn/>`), "invariant ServiceRequest.authoredOn ele-1"},
-		"empty complex":         {requestXML(`<performerType/>`), "invariant ServiceRequest.performerType ele-1"},
-		"empty value":           {requestXML(`<authoredOn value=""/>`), "value ServiceRequest.authoredOn"},
-		"out of order":          {requestXML(`<note><text value="a"/></note><authoredOn value="2026"/>`), "structure ServiceRequest.authoredOn"},
-		"repeated":              {requestXML(`<authoredOn value="2026"/><authoredOn value="2027"/>`), "structure ServiceRequest.authoredOn"},
-		"boolean as a word":     {`<Patient xmlns="http://hl7.org/fhir"><active value="yes"/></Patient>`, "structure Patient.active"},
-		"boolean as a number":   {`<Patient xmlns="http://hl7.org/fhir"><active value="1"/></Patient>`, "structure Patient.active"},
-		"number with a plus":    {`<Bundle xmlns="http://hl7.org/fhir"><type value="searchset"/><total value="+1"/></Bundle>`, "structure Bundle.total"},
-		"no resource within":    {`<Bundle xmlns="http://hl7.org/fhir"><type value="batch"/><entry><resource/></entry></Bundle>`, "structure Bundle.entry[0].resource required Bundle.entry[0].resource"},
-		"two resources within":  {`<Bundle xmlns="http://hl7.org/fhir"><type value="batch"/><entry><resource><Patient/><Patient/></resource></entry></Bundle>`, "structure Bundle.entry[0].resource required Bundle.entry[0].resource"},
-		"fault in contained":    {`<Patient xmlns="http://hl7.org/fhir"><contained><Patient><id value="a"/><birthDate value="x"/></Patient></contained></Patient>`, "value Patient.contained[0].birthDate"},
+		"value of a complex": {
+			requestXML(`<performerType value="a"><text value="a"/></performerType>`),
+			"structure ServiceRequest.performerType",
+		},
+		"id of a resource": {`<Patient xmlns="http://hl7.org/fhir" id="a"><active value="true"/></Patient>`, "structure Patient"},
+		"element for url": {
+			requestXML(`<note><extension><url value="u:a"/><valueCode value="a"/></extension><text value="a"/></note>`),
+			"structure ServiceRequest.note[0].extension[0].url required ServiceRequest.note[0].extension[0].url",
+		},
+		"text": {
+			requestXML(`<patientInstruction>a</patientInstruction>`),
+			"structure ServiceRequest.patientInstruction invariant ServiceRequest.patientInstruction ele-1",
+		},
+		"text between":  {requestXML(`a`), "structure ServiceRequest"},
+		"empty element": {requestXML(`<authoredOn/>`), "invariant ServiceRequest.authoredOn ele-1"},
+		"empty complex": {requestXML(`<performerType/>`), "invariant ServiceRequest.performerType ele-1"},
+		"empty value":   {requestXML(`<authoredOn value=""/>`), "value ServiceRequest.authoredOn"},
+		"out of order": {
+			requestXML(`<note><text value="a"/></note><authoredOn value="2026"/>`),
+			"structure ServiceRequest.authoredOn",
+		},
+		"repeated": {
+			requestXML(`<authoredOn value="2026"/><authoredOn value="2027"/>`),
+			"structure ServiceRequest.authoredOn",
+		},
+		"boolean as a word":   {`<Patient xmlns="http://hl7.org/fhir"><active value="yes"/></Patient>`, "structure Patient.active"},
+		"boolean as a number": {`<Patient xmlns="http://hl7.org/fhir"><active value="1"/></Patient>`, "structure Patient.active"},
+		"number with a plus": {
+			`<Bundle xmlns="http://hl7.org/fhir"><type value="searchset"/><total value="+1"/></Bundle>`,
+			"structure Bundle.total",
+		},
+		"no resource within": {
+			`<Bundle xmlns="http://hl7.org/fhir"><type value="batch"/><entry><resource/></entry></Bundle>`,
+			"structure Bundle.entry[0].resource required Bundle.entry[0].resource",
+		},
+		"two resources within": {
+			`<Bundle xmlns="http://hl7.org/fhir"><type value="batch"/><entry><resource><Patient/><Patient/></resource></entry></Bundle>`,
+			"structure Bundle.entry[0].resource required Bundle.entry[0].resource",
+		},
+		"fault in contained": {
+			`<Patient xmlns="http://hl7.org/fhir">` +
+				`<contained><Patient><id value="a"/><birthDate value="x"/></Patient></contained></Patient>`,
+			"value Patient.contained[0].birthDate",
+		},
 
 		// narrative
 		"script":         {textXML(div + `<script>a()</script></div>`), "invariant Patient.text.div txt-1"},
@@ -115,11 +158,14 @@ func TestXMLBecomesJSONWithNothingLost(t *testing.T) {
 	for name, test := range map[string]struct{ xml, want string }{
 		"around the root": {
 			"\uFEFF" + `<?xml version="1.0" encoding="utf-8" standalone="yes"?><!-- a -->` + "\r\n" +
-				`<f:Patient xmlns:f="http://hl7.org/fhir" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:schemaLocation="http://hl7.org/fhir a.xsd"><f:active value='true'/></f:Patient><!--b-->`,
+				`<f:Patient xmlns:f="http://hl7.org/fhir" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"` +
+				` xsi:schemaLocation="http://hl7.org/fhir a.xsd"><f:active value='true'/></f:Patient><!--b-->`,
 			`{"resourceType":"Patient","active":true}`,
 		},
 		"primitives": {
-			`<Observation xmlns="http://hl7.org/fhir"><status value="final"/><code><text value="&#x1F600; &lt;&quot;&#10;&apos;"/></code><valueQuantity><value value="1.00"/></valueQuantity></Observation>`,
+			`<Observation xmlns="http://hl7.org/fhir"><status value="final"/>` +
+				`<code><text value="&#x1F600; &lt;&quot;&#10;&apos;"/></code>` +
+				`<valueQuantity><value value="1.00"/></valueQuantity></Observation>`,
 			`{"resourceType":"Observation","status":"final","code":{"text":"😀 <\"\n'"},"valueQuantity":{"value":1.00}}`,
 		},
 		"line ends are spaces": {
@@ -127,16 +173,21 @@ func TestXMLBecomesJSONWithNothingLost(t *testing.T) {
 			`{"resourceType":"Patient","name":[{"text":"a b c"}]}`,
 		},
 		"ids and extensions of primitives": {
-			`<Patient xmlns="http://hl7.org/fhir"><name id="n"><given value="a"/><given id="g"><extension url="u:a"><valueCode value="b"/></extension></given></name></Patient>`,
-			`{"resourceType":"Patient","name":[{"id":"n","given":["a",null],"_given":[null,{"id":"g","extension":[{"url":"u:a","valueCode":"b"}]}]}]}`,
+			`<Patient xmlns="http://hl7.org/fhir"><name id="n"><given value="a"/>` +
+				`<given id="g"><extension url="u:a"><valueCode value="b"/></extension></given></name></Patient>`,
+			`{"resourceType":"Patient","name":[{"id":"n","given":["a",null],` +
+				`"_given":[null,{"id":"g","extension":[{"url":"u:a","valueCode":"b"}]}]}]}`,
 		},
 		"narrative as it stands": {
 			textXML("<div xmlns=\"http://www.w3.org/1999/xhtml\" class='x'>\r\n<p>a &amp; &#169;<br/><!-- c --></p></div>"),
-			`{"resourceType":"Patient","text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\" class='x'>\r\n<p>a &amp; &#169;<br/><!-- c --></p></div>"}}`,
+			`{"resourceType":"Patient","text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\" class='x'>` +
+				`\r\n<p>a &amp; &#169;<br/><!-- c --></p></div>"}}`,
 		},
 		"resources within": {
-			`<Bundle xmlns="http://hl7.org/fhir"><type value="batch"/><entry><resource><Patient><contained><Organization><id value="a"/></Organization></contained></Patient></resource></entry></Bundle>`,
-			`{"resourceType":"Bundle","type":"batch","entry":[{"resource":{"resourceType":"Patient","contained":[{"resourceType":"Organization","id":"a"}]}}]}`,
+			`<Bundle xmlns="http://hl7.org/fhir"><type value="batch"/><entry><resource>` +
+				`<Patient><contained><Organization><id value="a"/></Organization></contained></Patient>` +
+				`</resource></entry></Bundle>`,
+			batch(`{"resourceType":"Patient","contained":[{"resourceType":"Organization","id":"a"}]}`),
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -154,7 +205,9 @@ func TestXMLBecomesJSONWithNothingLost(t *testing.T) {
 
 func TestXMLHasTheOrderOfTheSpecification(t *testing.T) {
 	t.Parallel()
-	got, err := MarshalXML([]byte(`{"text":{"div":" <div xmlns=\"http://www.w3.org/1999/xhtml\">a</div>","status":"empty"},"name":[{"family":"a\n<&\"","id":"n","_family":{"extension":[{"valueCode":"b","url":"u:a"}]}},{"text":"c"}],
+	got, err := MarshalXML([]byte(`{
+		"text":{"div":" <div xmlns=\"http://www.w3.org/1999/xhtml\">a</div>","status":"empty"},
+		"name":[{"family":"a\n<&\"","id":"n","_family":{"extension":[{"valueCode":"b","url":"u:a"}]}},{"text":"c"}],
 		"id":"1","contained":[{"active":false,"id":"o","resourceType":"Organization"}],"resourceType":"Patient"}`))
 	if err != nil {
 		t.Fatal(err)
@@ -162,7 +215,8 @@ func TestXMLHasTheOrderOfTheSpecification(t *testing.T) {
 	want := `<?xml version="1.0" encoding="UTF-8"?><Patient xmlns="http://hl7.org/fhir"><id value="1"/>` +
 		`<text><status value="empty"/><div xmlns="http://www.w3.org/1999/xhtml">a</div></text>` +
 		`<contained><Organization><id value="o"/><active value="false"/></Organization></contained>` +
-		`<name id="n"><family value="a&#10;&lt;&amp;&quot;"><extension url="u:a"><valueCode value="b"/></extension></family></name><name><text value="c"/></name></Patient>`
+		`<name id="n"><family value="a&#10;&lt;&amp;&quot;"><extension url="u:a"><valueCode value="b"/></extension></family></name>` +
+		`<name><text value="c"/></name></Patient>`
 	if string(got) != want {
 		t.Errorf("MarshalXML = %s\nwant         %s", got, want)
 	}
@@ -170,12 +224,15 @@ func TestXMLHasTheOrderOfTheSpecification(t *testing.T) {
 
 func TestWhatXMLCannotHoldIsRefused(t *testing.T) {
 	t.Parallel()
+	narrative := func(div string) string {
+		return `{"resourceType":"Patient","text":{"status":"empty","div":"` + div + `"}}`
+	}
 	for json, want := range map[string]string{
-		`{"resourceType":"Patient","name":[{"text":"a\uffff"}]}`:                                                                    "not-supported Patient.name[0].text",
-		`{"resourceType":"Patient","text":{"status":"empty","div":"a < b"}}`:                                                        "structure Patient.text.div txt-1",
-		`{"resourceType":"Patient","text":{"status":"empty","div":"<div>a</div>"}}`:                                                 "invariant Patient.text.div txt-1",
-		`{"resourceType":"Patient","text":{"status":"empty","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\">a</div><active/>"}}`: "structure Patient.text.div txt-1",
-		`{"resourceType":"Patient","colour":"red"}`:                                                                                 "structure Patient.colour",
+		`{"resourceType":"Patient","name":[{"text":"a\uffff"}]}`: "not-supported Patient.name[0].text",
+		narrative(`a < b`):        "structure Patient.text.div txt-1",
+		narrative(`<div>a</div>`): "invariant Patient.text.div txt-1",
+		narrative(`<div xmlns=\"http://www.w3.org/1999/xhtml\">a</div><active/>`): "structure Patient.text.div txt-1",
+		`{"resourceType":"Patient","colour":"red"}`:                               "structure Patient.colour",
 	} {
 		_, err := MarshalXML([]byte(json))
 		if got := faults(err); !slices.Equal(got, []string{want}) {

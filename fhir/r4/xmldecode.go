@@ -14,12 +14,17 @@ func UnmarshalXML(raw []byte) (Resource, error) {
 	if fault != nil {
 		return Resource{}, fhir.Errors{fault}
 	}
+
+	// XML becomes JSON and takes its way: there is one check and one decoder, so the two
+	// formats cannot come to differ in what they take.
 	d := xmlDecoder{raw: raw, elements: elements, out: make([]byte, 0, len(raw))}
 	path := ""
 	if name := elements[0].name; resourceSchema([]byte(name)) != nil {
 		path = name
 	}
 	d.resource(0, path)
+
+	// Both sorts of fault are told: those of the XML, and what the JSON shows to be wrong.
 	r, err := Unmarshal(d.out)
 	if err != nil {
 		d.faults = append(d.faults, fhir.ErrorsOf(err)...)
@@ -93,7 +98,8 @@ func (d *xmlDecoder) members(x int32, s *schema, path string) {
 		switch {
 		case len(items) == 0:
 		case e == nil:
-			d.out = append(appendQuoted(append(d.out, ','), name), ":true"...) // Unmarshal says that FHIR has no such element
+			// Unmarshal says that FHIR has no such element, and what it may have meant.
+			d.out = append(appendQuoted(append(d.out, ','), name), ":true"...)
 		case e.attribute && e.of.primitive != xhtmlType:
 			d.report(join(path, e.base), "%s is an attribute in XML", name)
 		case e.order < order:
@@ -119,6 +125,8 @@ func (d *xmlDecoder) element(e *element, items []int32, path string) {
 // when no item has any.
 func (d *xmlDecoder) list(prefix string, e *element, items []int32, path string, each func(x int32, e *element, path string)) {
 	start, some := len(d.out), false
+
+	// Several where one may stand are an array, too: Unmarshal refuses it at its path.
 	array := e.list || len(items) > 1
 	d.out = appendName(d.out, prefix, e.name)
 	if array {
@@ -176,6 +184,8 @@ func (d *xmlDecoder) div(x int32, path string) {
 	for _, fault := range checkDiv(d.elements, x) {
 		d.faults = append(d.faults, fault.At(path))
 	}
+
+	// As it stands, white space and all: what a person reads is not written anew.
 	d.out = appendQuoted(d.out, string(d.raw[d.elements[x].at:d.elements[x].end]))
 }
 
@@ -185,6 +195,9 @@ func (d *xmlDecoder) value(x int32, e *element, _ string) {
 		if a.space != "" || a.name != "value" {
 			continue
 		}
+
+		// XML has text alone. What JSON could not write as a number or a boolean becomes a
+		// string, which Unmarshal refuses with the type that is wanted.
 		if e.of.primitive.kindIn(stringKind) != "" && isLiteral(a.value) {
 			d.out = append(d.out, a.value...)
 		} else {

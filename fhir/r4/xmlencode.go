@@ -50,6 +50,8 @@ func (w *xmlWriter) content(n Node, name string) {
 		return
 	}
 	w.out = append(w.out, '>')
+
+	// JSON has its members in any order, XML its elements in one; the items of a list keep theirs.
 	slices.SortStableFunc(children, func(a, b Node) int { return cmp.Compare(a.node().element.order, b.node().element.order) })
 	for _, child := range children {
 		w.element(child)
@@ -81,20 +83,28 @@ func (w *xmlWriter) div(n Node) {
 	}
 	root := elements[0]
 	if root.name != "div" || root.space != xhtmlSpace || !root.own {
-		w.faults = append(w.faults, fhir.Errorf(fhir.IssueInvariant, `the narrative is one <div xmlns="%s">`, xhtmlSpace).At(n.Path()).Breaks("txt-1"))
+		fault := fhir.Errorf(fhir.IssueInvariant, `the narrative is one <div xmlns="%s">`, xhtmlSpace)
+		w.faults = append(w.faults, fault.At(n.Path()).Breaks("txt-1"))
 		return
 	}
+
+	// Not what stands around it in the string, such as a comment: one element stands here.
 	w.out = append(w.out, div[root.at:root.end]...)
 }
 
 func (w *xmlWriter) attribute(name string, n Node) {
 	text := n.Text()
 	if !isXML([]byte(text)) {
-		w.faults = append(w.faults, fhir.Errorf(fhir.IssueNotSupported, "the text has a character that XML does not have; JSON can hold it").At(n.Path()))
+		fault := fhir.Errorf(fhir.IssueNotSupported, "the text has a character that XML does not have; JSON can hold it")
+		w.faults = append(w.faults, fault.At(n.Path()))
 	}
 	w.out = append(w.out, " "+name+`="`...)
 	w.out = append(w.out, attributeEscapes.Replace(text)...)
 	w.out = append(w.out, '"')
 }
 
-var attributeEscapes = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "\t", "&#9;", "\n", "&#10;", "\r", "&#13;")
+// attributeEscapes are for the characters that a reader would take for markup, and for the
+// white space that it would turn into a space: XML 1.0, section 3.3.3.
+var attributeEscapes = strings.NewReplacer(
+	"&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "\t", "&#9;", "\n", "&#10;", "\r", "&#13;",
+)

@@ -51,6 +51,8 @@ type binding struct{ prefix, space string }
 // scanXML reads the one element of an XML text and all within it. A byte order mark is
 // skipped, as XML 1.0 has it.
 func scanXML(raw []byte) ([]xmlElement, *fhir.Error) {
+	// encoding/xml is not used: it takes prefixes that nobody declared, cannot tell a CDATA
+	// section from text, and says of no fault in which column it stands.
 	s := xmlScanner{raw: raw, scope: []binding{{"xml", xmlSpace}, {"", ""}}}
 	switch {
 	case len(raw) > maxBundleBytes:
@@ -161,6 +163,8 @@ func (s *xmlScanner) comment() bool {
 }
 
 func (s *xmlScanner) refuseMarkup() {
+	// A DTD brings entities: a few lines that grow to gigabytes, or a file of the server in
+	// an answer. CDATA and instructions have no counterpart in FHIR's JSON and would be lost.
 	rest := s.raw[s.at:]
 	switch {
 	case bytes.HasPrefix(rest, []byte("<!DOCTYPE")):
@@ -183,6 +187,9 @@ func (s *xmlScanner) element() int32 {
 	case s.depth >= maxDepth:
 		s.tooCostly("the XML is nested deeper than %d levels", maxDepth)
 	}
+
+	// The place is taken before the children take theirs, and filled in at the end: the
+	// slice may have moved by then.
 	e := xmlElement{at: s.at}
 	s.elements = append(s.elements, e)
 	outer := len(s.scope)
@@ -195,7 +202,7 @@ func (s *xmlScanner) element() int32 {
 	if s.skip("/>") {
 		e.end = s.at
 	} else if s.skip(">") {
-		s.content(i, &e, qualified(prefix, name))
+		s.content(&e, qualified(prefix, name))
 	} else {
 		s.wrong("> is missing")
 	}
@@ -219,13 +226,14 @@ func qualified(prefix, name string) string {
 	return prefix + ":" + name
 }
 
-// content reads what stands in element i, to its end tag.
-func (s *xmlScanner) content(i int32, e *xmlElement, name string) {
+// content reads what stands in e, to its end tag.
+func (s *xmlScanner) content(e *xmlElement, name string) {
 	last := int32(0)
 	for s.fault == nil {
 		e.text = s.text() || e.text
 		switch {
 		case s.skip("</"):
+			// By the name as it was written: two prefixes of one namespace do not match.
 			if !s.skip(name) {
 				s.wrong("the end tag of another element is needed")
 			}
@@ -293,6 +301,9 @@ func (s *xmlScanner) attributes(e *xmlElement) {
 			s.scope = append(s.scope, binding{name, a.value})
 		}
 	}
+
+	// Only now: an attribute may stand before the declaration of its prefix. One without a
+	// prefix has no namespace, not even the default one.
 	for _, a := range all {
 		switch {
 		case a.prefix == "xmlns" || a.prefix == "" && a.name == "xmlns":
@@ -306,6 +317,7 @@ func (s *xmlScanner) attributes(e *xmlElement) {
 
 // resolve is the namespace of a prefix.
 func (s *xmlScanner) resolve(prefix string) string {
+	// The nearest declaration counts, and it is the last.
 	for _, b := range slices.Backward(s.scope) {
 		if b.prefix == prefix {
 			return b.space
@@ -387,6 +399,7 @@ func (s *xmlScanner) character(value []byte) []byte {
 
 // entity reads a character reference, or one of the five entities that XML itself has.
 func (s *xmlScanner) entity() rune {
+	// Every one that is taken ends within 12 bytes, even &#x0010FFFF; does.
 	s.at++
 	end := bytes.IndexByte(s.raw[s.at:min(s.at+12, len(s.raw))], ';')
 	if end < 0 {

@@ -4,8 +4,10 @@ package validate
 var administration = map[string][]rule{
 	"Appointment": {
 		shall("app-2", together("start", "end"), "start and end, or neither"),
-		shall("app-3", either(both("start", "end"), is("status", "proposed", "cancelled", "waitlist")), "start and end, unless the appointment is proposed, cancelled or on the waitlist"),
-		shall("app-4", when(has("cancelationReason"), is("status", "no-show", "cancelled")), "a cancelationReason for a cancelled appointment or a no-show only"),
+		shall("app-3", either(both("start", "end"), is("status", "proposed", "cancelled", "waitlist")),
+			"start and end, unless the appointment is proposed, cancelled or on the waitlist"),
+		shall("app-4", when(has("cancelationReason"), is("status", "no-show", "cancelled")),
+			"a cancelationReason for a cancelled appointment or a no-show only"),
 	},
 	"Appointment.participant": {
 		shall("app-1", has("type", "actor"), "a participant has a type or an actor"),

@@ -62,9 +62,11 @@ func FuzzValidate(f *testing.F) {
 		f.Add(payload(f, file))
 	}
 	for _, raw := range []string{
-		`{"resourceType":"Bundle","type":"message","entry":[{"fullUrl":"urn:uuid:","resource":{"resourceType":"Patient","contained":[{"resourceType":"Patient","contained":[{}]}]}}]}`,
+		`{"resourceType":"Bundle","type":"message","entry":[{"fullUrl":"urn:uuid:","resource":` +
+			`{"resourceType":"Patient","contained":[{"resourceType":"Patient","contained":[{}]}]}}]}`,
 		`{"resourceType":"Observation","valuePeriod":{"start":"2","end":null},"text":{"div":"<div"},"component":[[]]}`,
-		`{"resourceType":"Parameters","parameter":[{"name":"x","part":[{"name":"y","valueRange":{"low":{"value":1e9},"high":{"value":"a"}}}]}]}`,
+		`{"resourceType":"Parameters","parameter":[{"name":"x","part":[{"name":"y","valueRange":` +
+			`{"low":{"value":1e9},"high":{"value":"a"}}}]}]}`,
 	} {
 		f.Add([]byte(raw))
 	}
@@ -75,7 +77,7 @@ func FuzzValidate(f *testing.F) {
 			t.Errorf("refused without a fault, or another verdict the second time: %v", es)
 		}
 		if err := es.OrNil(); err != nil && fhir.Status(err) >= 500 {
-			t.Errorf("a fault of ours: %v", err)
+			t.Errorf("our own fault: %v", err)
 		}
 	})
 }

@@ -13,10 +13,13 @@ var bundles = map[string][]rule{
 	"Bundle": {
 		shall("bdl-1", either(lacks("total"), is("type", "searchset", "history")), "total in a searchset or a history only"),
 		shall("bdl-2", either(is("type", "searchset"), every("entry", lacks("search"))), "entry.search in a searchset only"),
-		find("bdl-3", presence("request", "batch", "transaction", "history"), "a request in each entry of a batch, transaction or history, and in no other Bundle"),
-		find("bdl-4", presence("response", "batch-response", "transaction-response", "history"), "a response in each entry of a batch-response, transaction-response or history, and in no other Bundle"),
+		find("bdl-3", presence("request", "batch", "transaction", "history"),
+			"a request in each entry of a batch, transaction or history, and in no other Bundle"),
+		find("bdl-4", presence("response", "batch-response", "transaction-response", "history"),
+			"a response in each entry of a batch-response, transaction-response or history, and in no other Bundle"),
 		find("bdl-7", fullURLTwice, "a fullUrl that no other entry has, or another meta.versionId"),
-		shall("bdl-9", when(is("type", "document"), of("identifier", both("system", "value"))), "a document has an identifier with system and value"),
+		shall("bdl-9", when(is("type", "document"), of("identifier", both("system", "value"))),
+			"a document has an identifier with system and value"),
 		shall("bdl-10", when(is("type", "document"), of("timestamp", r4.Node.HasValue)), "a document has a timestamp"),
 		shall("bdl-11", when(is("type", "document"), startsWith("Composition")), "a document starts with its Composition"),
 		shall("bdl-12", when(is("type", "message"), startsWith("MessageHeader")), "a message starts with its MessageHeader"),
@@ -54,6 +57,7 @@ func presence(name string, types ...string) func(r4.Node) []r4.Node {
 }
 
 func fullURLTwice(n r4.Node) []r4.Node {
+	// A history holds one resource many times, and its versions need not be said.
 	if is("type", "history")(n) {
 		return nil
 	}
@@ -81,8 +85,8 @@ func linkTwice(n r4.Node) []r4.Node {
 func matchWithoutID(n r4.Node) []r4.Node {
 	var nameless []r4.Node
 	for entry := range n.All("entry") {
-		resource := entry.Get("resource")
-		if entry.Get("search", "mode").Text() == "match" && resource.Exists() && resource.Type() != "OperationOutcome" && !resource.Get("id").Exists() {
+		resource, match := entry.Get("resource"), entry.Get("search", "mode").Text() == "match"
+		if match && resource.Exists() && resource.Type() != "OperationOutcome" && !resource.Get("id").Exists() {
 			nameless = append(nameless, resource)
 		}
 	}
@@ -118,6 +122,7 @@ func startsWith(typ string) predicate {
 // idAgrees: the fullUrl of a resource with an id ends in it, unless it is a URN.
 // https://hl7.org/fhir/R4/bundle.html#bundle-unique
 func idAgrees(entry r4.Node) bool {
+	// A URN names the resource for this Bundle alone, so no id can be its end.
 	url, id := entry.Get("fullUrl").Text(), entry.Get("resource", "id").Text()
 	if url == "" || id == "" || strings.HasPrefix(url, "urn:") {
 		return true

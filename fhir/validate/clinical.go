@@ -5,6 +5,7 @@ import (
 )
 
 const (
+	allergyClinical     = "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical"
 	allergyVerification = "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification"
 	conditionClinical   = "http://terminology.hl7.org/CodeSystem/condition-clinical"
 	conditionStatus     = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
@@ -18,8 +19,10 @@ var clinical = map[string][]rule{
 		shall("ait-2", when(allergyInError, lacks("clinicalStatus")), "no clinicalStatus, for the allergy was entered in error"),
 	},
 	"Condition": {
-		should("con-3", either(has("clinicalStatus"), conditionInError, not(coded("category", conditionCategory, "problem-list-item"))), "a problem on the list should have a clinicalStatus"),
-		shall("con-4", when(has("abatement"), coded("clinicalStatus", conditionClinical, "resolved", "remission", "inactive")), "a condition that has abated is inactive, resolved or in remission"),
+		should("con-3", either(has("clinicalStatus"), conditionInError, not(coded("category", conditionCategory, "problem-list-item"))),
+			"a problem on the list should have a clinicalStatus"),
+		shall("con-4", when(has("abatement"), coded("clinicalStatus", conditionClinical, "resolved", "remission", "inactive")),
+			"a condition that has abated is inactive, resolved or in remission"),
 		shall("con-5", when(conditionInError, lacks("clinicalStatus")), "no clinicalStatus, for the condition was entered in error"),
 	},
 	"Condition.stage": {

@@ -1,11 +1,9 @@
 package validate
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"caselink.example/fhir/r4"
 )
@@ -20,6 +18,7 @@ func number(n r4.Node) float64 {
 // sameUnit reports whether two quantities can be compared: by code and system where
 // both have one, otherwise by the unit for people.
 func sameUnit(a, b r4.Node) bool {
+	// The unit for people is no proof: mg and milligram are one code.
 	if a.Get("code").Exists() && b.Get("code").Exists() {
 		return a.Get("code").Text() == b.Get("code").Text() && a.Get("system").Text() == b.Get("system").Text()
 	}
@@ -29,25 +28,7 @@ func sameUnit(a, b r4.Node) bool {
 // inOrder reports whether the two moments can be compared, and the first is not after
 // the second. What is absent, or no moment at all, is in order.
 func inOrder(first, second string) predicate {
-	return func(n r4.Node) bool {
-		a, b := n.Get(first).Text(), n.Get(second).Text()
-		return !moment.MatchString(a) || !moment.MatchString(b) || notAfter(a, b)
-	}
-}
-
-var moment = regexp.MustCompile(`^\d{4}(-\d\d(-\d\d(T\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d))?)?)?$`)
-
-// notAfter compares two moments as FHIRPath does: part by part, and it cannot tell when
-// all parts that both have are equal but one is more precise.
-// https://hl7.org/fhirpath/N1/#comparison
-func notAfter(a, b string) bool {
-	if len(a) > len(time.DateOnly) && len(b) > len(time.DateOnly) {
-		ta, errA := time.Parse(time.RFC3339, a)
-		tb, errB := time.Parse(time.RFC3339, b)
-		return errA != nil || errB != nil || !ta.After(tb) // a leap second is in order
-	}
-	day := min(len(a), len(b), len(time.DateOnly))
-	return a[:day] < b[:day] || a == b
+	return func(n r4.Node) bool { return r4.NotAfter(n.Get(first).Text(), n.Get(second).Text()) }
 }
 
 // spelling is one text for all elements that are equal as FHIRPath's = has it: the same
@@ -57,7 +38,7 @@ func spelling(n r4.Node) string {
 	for child := range n.Children() {
 		children = append(children, strconv.Quote(child.Name())+spelling(child))
 	}
-	slices.Sort(children)
+	slices.Sort(children) // JSON has its members in any order
 	return n.Type() + strconv.Quote(n.Text()) + "(" + strings.Join(children, ",") + ")"
 }
 

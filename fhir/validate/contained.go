@@ -63,6 +63,7 @@ func (w *walk) point(n r4.Node) {
 	default:
 		return
 	}
+	// Extensions refer by uri or canonical, not by Reference alone: any of them counts.
 	text := n.Text()
 	switch {
 	case strings.HasPrefix(text, "#"):
@@ -72,12 +73,16 @@ func (w *walk) point(n r4.Node) {
 	}
 }
 
-var dom3 = shall("dom-3", nil, "a contained resource is referred to from within the resource, or refers to it by #; leave it out or refer to it")
+// dom3 is reported at the end of a resource, when all that points into it has been seen.
+var dom3 = shall("dom-3", nil,
+	"a contained resource is referred to from within the resource, or refers to it by #; leave it out or refer to it")
 
 // containedResource is what a contained resource may not have.
 var containedResource = &shape{rules: []rule{
-	shall("dom-4", of("meta", lacks("versionId", "lastUpdated")), "a contained resource has no version: leave out meta.versionId and meta.lastUpdated"),
-	shall("dom-5", of("meta", lacks("security")), "a contained resource has no security labels of its own: put them on the resource that contains it"),
+	shall("dom-4", of("meta", lacks("versionId", "lastUpdated")),
+		"a contained resource has no version: leave out meta.versionId and meta.lastUpdated"),
+	shall("dom-5", of("meta", lacks("security")),
+		"a contained resource has no security labels of its own: put them on the resource that contains it"),
 	shall("contained-id", has("id"), "a contained resource has an id, for it is referred to by #id"),
 }}
 

@@ -12,20 +12,35 @@ const ucum = "http://unitsofmeasure.org"
 // Each quantity, whatever it is a quantity of, keeps these.
 var (
 	qty3     = shall("qty-3", needs("code", "system"), "a code for the unit needs its system, such as "+ucum)
-	unitCode = shall("ucum", ucumCode, "a UCUM code, such as mg/dL or {score}, without spaces and with its brackets closed").as(fhir.IssueCodeInvalid)
+	unitCode = shall("ucum", ucumCode,
+		"a UCUM code, such as mg/dL or {score}, without spaces and with its brackets closed").as(fhir.IssueCodeInvalid)
 )
 
 // datatypes are the rules of the types that occur in any resource.
 // https://hl7.org/fhir/R4/datatypes.html
 var datatypes = map[string][]rule{
-	"Age":      {qty3, unitCode, shall("age-1", all(quantityInUCUM, positive), "an age above zero, with a UCUM code for its unit of time")},
-	"Count":    {qty3, unitCode, shall("cnt-3", all(quantityInUCUM, whole, either(lacks("code"), is("code", "1"))), "a whole number with the UCUM code 1")},
-	"Distance": {qty3, unitCode, shall("dis-1", quantityInUCUM, "a length with a UCUM code for its unit")},
-	"Duration": {qty3, unitCode, shall("drt-1", either(lacks("code"), all(is("system", ucum), has("value"))), "a duration with a code has a value, and the system "+ucum)},
+	"Age": {
+		qty3, unitCode,
+		shall("age-1", all(quantityInUCUM, positive), "an age above zero, with a UCUM code for its unit of time"),
+	},
+	"Count": {
+		qty3, unitCode,
+		shall("cnt-3", all(quantityInUCUM, whole, either(lacks("code"), is("code", "1"))), "a whole number with the UCUM code 1"),
+	},
+	"Distance": {
+		qty3, unitCode,
+		shall("dis-1", quantityInUCUM, "a length with a UCUM code for its unit"),
+	},
+	"Duration": {
+		qty3, unitCode,
+		shall("drt-1", either(lacks("code"), all(is("system", ucum), has("value"))),
+			"a duration with a code has a value, and the system "+ucum),
+	},
 	"Quantity": {qty3, unitCode},
 	"Range":    {shall("rng-2", lowToHigh, "low is not above high, and both are in the same unit")},
 	"Ratio": {
-		shall("rat-1", all(together("numerator", "denominator"), has("numerator", "extension")), "numerator and denominator together, or an extension in their place"),
+		shall("rat-1", all(together("numerator", "denominator"), has("numerator", "extension")),
+			"numerator and denominator together, or an extension in their place"),
 	},
 	"Period": {shall("per-1", inOrder("start", "end"), "start is not after end, and both are precise enough to tell")},
 	"Attachment": {
@@ -41,10 +56,13 @@ var datatypes = map[string][]rule{
 	},
 	"Expression": {shall("exp-1", has("expression", "reference"), "an expression or a reference to one")},
 	"Extension": {
-		shall("extension-url", urlOfExtension, "an absolute URL without a version; within another extension a plain name will do").as(fhir.IssueValue),
+		shall("extension-url", urlOfExtension,
+			"an absolute URL without a version; within another extension a plain name will do").as(fhir.IssueValue),
 	},
 	"Narrative.div": {
-		shall("txt-1", narrativeSafe, "well-formed XHTML in one div of the XHTML namespace, with FHIR's formatting elements and attributes only; no scripts, forms or frames"),
+		shall("txt-1", narrativeSafe,
+			"well-formed XHTML in one div of the XHTML namespace, with FHIR's formatting elements and attributes only; "+
+				"no scripts, forms or frames"),
 		shall("txt-2", narrativeSays, "a narrative with some text or an image"),
 	},
 	"Timing.repeat": {
@@ -55,7 +73,8 @@ var datatypes = map[string][]rule{
 		shall("tim-6", needs("periodMax", "period"), "periodMax needs period"),
 		shall("tim-7", needs("durationMax", "duration"), "durationMax needs duration"),
 		shall("tim-8", needs("countMax", "count"), "countMax needs count"),
-		shall("tim-9", either(lacks("offset"), all(has("when"), every("when", not(meal)))), "offset needs a when, and not one of C, CM, CD, CV"),
+		shall("tim-9", either(lacks("offset"), all(has("when"), every("when", not(meal)))),
+			"offset needs a when, and not one of C, CM, CD, CV"),
 		shall("tim-10", atMostOne("timeOfDay", "when"), "timeOfDay or when, not both"),
 	},
 	"TriggerDefinition": {
@@ -64,7 +83,8 @@ var datatypes = map[string][]rule{
 		shall("trd-3", all(
 			when(is("type", "named-event"), has("name")),
 			when(is("type", "periodic"), has("timing")),
-			when(is("type", "data-changed", "data-added", "data-modified", "data-removed", "data-accessed", "data-access-ended"), has("data")),
+			when(is("type", "data-changed", "data-added", "data-modified", "data-removed", "data-accessed", "data-access-ended"),
+				has("data")),
 		), "a named event has a name, a periodic one timing, a data event data"),
 	},
 }
@@ -139,6 +159,7 @@ func sizeOfData(n r4.Node) bool {
 
 // decodedSize is how many bytes the base64 text stands for; its format has been checked.
 func decodedSize(text string) int {
+	// Nothing is decoded: an attachment may be megabytes, and its length is all that is asked.
 	digits := 0
 	for i := range len(text) {
 		switch text[i] {

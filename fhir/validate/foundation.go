@@ -18,14 +18,17 @@ var foundation = map[string][]rule{
 		shall("cpb-3", either(is("kind", "instance"), every("messaging", lacks("endpoint"))), "messaging endpoints for an instance only"),
 		find("cpb-7", documentTwice, "one document entry for a profile and mode"),
 		shall("cpb-14", when(is("kind", "instance"), has("implementation")), "an instance has an implementation"),
-		shall("cpb-15", when(is("kind", "capability"), all(lacks("implementation"), has("software"))), "a capability has software and no implementation"),
-		shall("cpb-16", when(is("kind", "requirements"), lacks("implementation", "software")), "requirements have neither implementation nor software"),
+		shall("cpb-15", when(is("kind", "capability"), all(lacks("implementation"), has("software"))),
+			"a capability has software and no implementation"),
+		shall("cpb-16", when(is("kind", "requirements"), lacks("implementation", "software")),
+			"requirements have neither implementation nor software"),
 	},
 	"CapabilityStatement.rest": {
 		find("cpb-9", func(n r4.Node) []r4.Node { return twice(n, "resource", "type") }, "one resource entry for a type"),
 	},
 	"CapabilityStatement.rest.resource": {
-		find("cpb-12", func(n r4.Node) []r4.Node { return twice(n, "searchParam", "name") }, "a name that no other search parameter of the type has"),
+		find("cpb-12", func(n r4.Node) []r4.Node { return twice(n, "searchParam", "name") },
+			"a name that no other search parameter of the type has"),
 	},
 	"Composition.section": {
 		shall("cmp-1", has("text", "entry", "section"), "a section has text, entries or sections"),
@@ -55,7 +58,9 @@ func documentTwice(n r4.Node) []r4.Node {
 var definitions = map[string][]rule{
 	"ElementDefinition": {
 		shall("eld-2", minToMax, "min is not above max"),
-		shall("eld-5", when(has("contentReference"), lacks("type", "defaultValue", "fixed", "pattern", "example", "minValue", "maxValue", "maxLength", "binding")), "a contentReference stands instead of a type and what belongs to it"),
+		shall("eld-5", when(has("contentReference"),
+			lacks("type", "defaultValue", "fixed", "pattern", "example", "minValue", "maxValue", "maxLength", "binding")),
+			"a contentReference stands instead of a type and what belongs to it"),
 		shall("eld-6", when(has("fixed"), atMost(1, "type")), "a fixed value needs a single type"),
 		shall("eld-7", when(has("pattern"), atMost(1, "type")), "a pattern needs a single type"),
 		shall("eld-8", atMostOne("pattern", "fixed"), "a pattern or a fixed value, not both"),
@@ -65,7 +70,8 @@ var definitions = map[string][]rule{
 		shall("eld-15", atMostOne("defaultValue", "meaningWhenMissing"), "a default value, or the meaning when it is missing"),
 		shall("eld-16", every("sliceName", matches(sliceName)), "a sliceName of letters, digits and / - _ [ ] @"),
 		shall("eld-18", when(is("isModifier", "true"), has("isModifierReason")), "a modifier element needs isModifierReason"),
-		shall("eld-19", every("path", matches(elementPath)), "names of 1 to 64 characters without special ones, with one point between them"),
+		shall("eld-19", every("path", matches(elementPath)),
+			"names of 1 to 64 characters without special ones, with one point between them"),
 		should("eld-20", every("path", matches(simplePath)), "element names should be letters and digits"),
 		shall("eld-22", needs("sliceIsConstraining", "sliceName"), "sliceIsConstraining needs sliceName"),
 	},
@@ -76,8 +82,10 @@ var definitions = map[string][]rule{
 		shall("eld-3", matches(maximum), "max is a whole number or *"),
 	},
 	"ElementDefinition.type": {
-		shall("eld-4", either(lacks("aggregation"), is("code", "Reference", "canonical")), "aggregation belongs to a Reference or a canonical"),
-		shall("eld-17", either(lacks("targetProfile"), is("code", "Reference", "canonical")), "targetProfile belongs to a Reference or a canonical"),
+		shall("eld-4", either(lacks("aggregation"), is("code", "Reference", "canonical")),
+			"aggregation belongs to a Reference or a canonical"),
+		shall("eld-17", either(lacks("targetProfile"), is("code", "Reference", "canonical")),
+			"targetProfile belongs to a Reference or a canonical"),
 	},
 	"ElementDefinition.constraint": {
 		should("eld-21", has("expression"), "a constraint should have an expression"),

@@ -12,6 +12,7 @@ func narrativeSafe(n r4.Node) bool { return r4.CheckNarrative(n.Text()) == nil }
 
 // narrativeSays reports whether a reader sees anything: text or an image.
 func narrativeSays(n r4.Node) bool {
+	// The div is well-formed (txt-1), so all between < and > is markup.
 	text := n.Text()
 	if strings.Contains(text, "<img") {
 		return true

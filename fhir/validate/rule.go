@@ -48,6 +48,8 @@ type shape struct {
 
 // child is the place of a child: its type's own, or that of the element it belongs to.
 func (s *shape) child(n r4.Node, place *shape) *shape {
+	// A type knows its elements. A backbone element has no type of its own: its elements are
+	// known by the place that it has.
 	if s != nil && s.children != nil {
 		if c := s.children[n.Name()]; c != nil {
 			return c
@@ -66,15 +68,21 @@ type Rules struct {
 	shapes map[string]*shape
 }
 
-// R4 is the rules that FHIR R4 itself makes.
+// R4 is the rules that FHIR R4 itself makes: a fresh value, which shares no shape with
+// another.
 func R4() Rules {
 	compiled := map[string]*shape{}
-	for _, table := range []map[string][]rule{datatypes, bundles, foundation, administration, clinical, workflow, questionnaires, definitions, bindings()} {
+	for _, table := range []map[string][]rule{
+		datatypes, bundles, foundation, administration, clinical, workflow, questionnaires, definitions, bindings(),
+	} {
+		// Two tables may speak of one path, and two paths of one table meet in a shape.
 		for path, rules := range table {
 			s := shapeAt(compiled, path)
 			s.rules = append(s.rules, rules...)
 		}
 	}
+
+	// Last, for the shapes that these share must be complete.
 	for path, same := range recursive {
 		i := strings.LastIndexByte(path, '.')
 		shapeAt(compiled, path[:i]).children[path[i+1:]] = shapeAt(compiled, same)
@@ -226,13 +234,4 @@ func collect(n r4.Node, name string) []r4.Node { return slices.Collect(n.All(nam
 // twice returns the children of the name whose key an earlier one has.
 func twice(n r4.Node, name, key string) []r4.Node {
 	return repeats(collect(n, name), func(child r4.Node) string { return child.Get(key).Text() })
-}
-
-// set holds the words of a text.
-func set(words string) map[string]bool {
-	m := map[string]bool{}
-	for word := range strings.FieldsSeq(words) {
-		m[word] = true
-	}
-	return m
 }

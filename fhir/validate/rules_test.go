@@ -86,7 +86,8 @@ func everyShape() map[string]*shape {
 
 func TestEveryFaultIsReportedOfBothKinds(t *testing.T) {
 	t.Parallel()
-	raw := `{"resourceType":"Observation","status":"finished","code":{"text":"x"},"valueInteger":1,"dataAbsentReason":{"text":"x"},"effectivePeriod":{"start":"2024-02","end":"2024-01"},"colour":"red"}`
+	raw := `{"resourceType":"Observation","status":"finished","code":{"text":"x"},"colour":"red",
+		"valueInteger":1,"dataAbsentReason":{"text":"x"},"effectivePeriod":{"start":"2024-02","end":"2024-01"}}`
 	r, es := r4Rules.Check([]byte(raw), fhir.JSON)
 	want := []string{"Observation.status", "Observation.colour", "Observation", "Observation.effective"}
 	for _, path := range want {
@@ -109,8 +110,8 @@ func TestWarningsAreNoReasonToRefuse(t *testing.T) {
 
 func TestFaultsAreBounded(t *testing.T) {
 	t.Parallel()
-	items := strings.Repeat(`{"linkId":"1","type":"group"},`, 500)
-	_, es := r4Rules.Check([]byte(`{"resourceType":"Questionnaire","status":"draft","item":[`+strings.TrimSuffix(items, ",")+`]}`), fhir.JSON)
+	items := strings.TrimSuffix(strings.Repeat(`{"linkId":"1","type":"group"},`, 500), ",")
+	_, es := r4Rules.Check([]byte(`{"resourceType":"Questionnaire","status":"draft","item":[`+items+`]}`), fhir.JSON)
 	if len(es) != maxFaults+1 || !es[maxFaults].Warning {
 		t.Errorf("got %d faults, want %d and a warning", len(es), maxFaults)
 	}
@@ -119,7 +120,8 @@ func TestFaultsAreBounded(t *testing.T) {
 func TestWarningsHideNoFault(t *testing.T) {
 	t.Parallel()
 	plain := strings.Repeat(`{"resource":{"resourceType":"Patient","active":true}},`, maxFaults+1)
-	_, es := r4Rules.Check([]byte(`{"resourceType":"Bundle","type":"collection","entry":[`+plain+`{"resource":{"resourceType":"Organization","active":true}}]}`), fhir.JSON)
+	_, es := r4Rules.Check([]byte(`{"resourceType":"Bundle","type":"collection","entry":[`+plain+
+		`{"resource":{"resourceType":"Organization","active":true}}]}`), fhir.JSON)
 	if len(es) == 0 || es[0].Rule != "org-1" {
 		t.Errorf("got %v, want org-1 first", es)
 	}
@@ -127,7 +129,8 @@ func TestWarningsHideNoFault(t *testing.T) {
 
 func TestFaultsQuoteNoValue(t *testing.T) {
 	t.Parallel()
-	_, es := r4Rules.Check([]byte(`{"resourceType":"Patient","name":[{"period":{"start":"2031-12-24","end":"2030-12-24"}}],"telecom":[{"value":"07700900123"}],"language":"Zaphod Beeblebrox"}`), fhir.JSON)
+	_, es := r4Rules.Check([]byte(`{"resourceType":"Patient","name":[{"period":{"start":"2031-12-24","end":"2030-12-24"}}],
+		"telecom":[{"value":"07700900123"}],"language":"Zaphod Beeblebrox"}`), fhir.JSON)
 	if es.OrNil() == nil {
 		t.Fatal("no fault at all")
 	}
@@ -204,7 +207,8 @@ func TestDeepCodingsAreComparedOnce(t *testing.T) {
 		deep = `"extension":[{"url":"http://example.org/x",` + deep + `}]`
 	}
 	coding := `{"coding":[{` + deep + `}]}`
-	es := validate(t, `{"resourceType":"Observation","status":"final","code":`+coding+`,"valueInteger":1,"component":[{"code":`+coding+`}]}`)
+	es := validate(t, `{"resourceType":"Observation","status":"final","valueInteger":1,
+		"code":`+coding+`,"component":[{"code":`+coding+`}]}`)
 	if !breaks(es, "obs-7", "Observation") {
 		t.Errorf("got %v, want obs-7", es)
 	}

@@ -2,6 +2,10 @@
 // alone cannot express: the invariants of the specification, the narrative, contained
 // resources, Bundles, and the required bindings that are no enumeration.
 //
+// Rules are a value: R4 makes those of the specification, whoever wires the service hands
+// them down, and two sets may be used side by side. The tables that R4 is made of stand in
+// a file for each module of FHIR, as its pages are: https://hl7.org/fhir/R4/modules.html
+//
 // Names, cardinalities, formats and references are checked before, while package r4
 // reads the bytes; this package walks the tree that it has built, once.
 package validate
@@ -38,6 +42,8 @@ func (rules Rules) Check(raw []byte, format fhir.Format) (r4.Resource, fhir.Erro
 		return r, rules.Validate(r)
 	}
 
+	// The rules are asked of what is left all the same: a sender that has to mend its types
+	// hears of the rules now, not after a second try.
 	root, faults := inspect(raw)
 	for _, e := range rules.Validate(r4.Resource{Root: root}) {
 		// The types and a rule can see the same fault, such as a fragment that leads nowhere.
@@ -82,10 +88,13 @@ func (w *walk) children(n r4.Node, own, place *shape) {
 func (w *walk) resource(n r4.Node, own *shape) {
 	w.apply(anyResource, n)
 	switch n.Type() {
-	case "Bundle", "Parameters", "Binary":
+	case "Bundle", "Parameters", "Binary": // R4's three resources that are no DomainResource
 	default:
 		w.apply(domainResource, n)
 	}
+
+	// A contained resource shares the fragments of the one around it, so the walk goes on
+	// with the same locals.
 	if isContained(n) {
 		w.local.enter(n)
 		w.apply(containedResource, n)
@@ -93,12 +102,18 @@ func (w *walk) resource(n r4.Node, own *shape) {
 		w.local.leave()
 		return
 	}
+
+	// Any other begins with its own, and what the resource around it knows is put back
+	// afterwards: *w is copied for its two pointers. The faults go on growing in w itself,
+	// so the copy as a whole is never written back.
 	outer := *w
 	w.local = &locals{}
 	if n.Type() == "Bundle" {
 		w.around = surroundingsOf(n, w.around)
 	}
 	w.children(n, own, nil)
+
+	// Only now: what refers to a contained resource may stand behind it.
 	for _, c := range w.local.unreferenced() {
 		w.report(&dom3, c)
 	}
@@ -126,6 +141,7 @@ func (w *walk) report(r *rule, at r4.Node) {
 	if r.warning {
 		to = &w.warnings
 	}
+	// Warnings have room of their own: they must not crowd out a reason to refuse.
 	if len(*to) < maxFaults {
 		e := fhir.Errorf(r.code, "%s", r.right).At(at.Path()).Breaks(r.key)
 		e.Warning = r.warning

@@ -28,6 +28,7 @@ var workflow = map[string][]rule{
 // onBehalfOfNoPractitioner finds the participants that act for somebody though what they
 // refer to is known to be no Practitioner.
 func onBehalfOfNoPractitioner(team r4.Node) []r4.Node {
+	// A contained CareTeam refers to the resources beside it, which its container holds.
 	holder := team
 	if isContained(team) {
 		holder = team.Parent()
@@ -50,6 +51,8 @@ func onBehalfOfNoPractitioner(team r4.Node) []r4.Node {
 func mayBe(typ string, reference r4.Node, contained map[string]string) bool {
 	said := reference.Get("type").Text()
 	text := reference.Get("reference").Text()
+
+	// A URL may lead anywhere and is not followed: only what surely is another type is told.
 	switch local, is := contained[text]; {
 	case said != "":
 		return said == typ

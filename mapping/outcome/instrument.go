@@ -1,7 +1,7 @@
 // Package outcome holds the instruments that social prescribing measures with: what
 // they ask, what an answer may be, how the answers are scored, and how the scores
 // are written back as Observations. An incomplete set of answers is refused, never
-// completed by a guess.
+// completed by a guess. Instruments are a value, which an operator may replace.
 package outcome
 
 import "slices"
@@ -20,7 +20,7 @@ const (
 type Instrument struct {
 	ID      string    `json:"id"` // such as ons4
 	Title   string    `json:"title"`
-	Licence string    `json:"licence"` // who may use it, and whether its words are ours to show
+	Licence string    `json:"licence"` // who may use it, and whether Caselink may show its words
 	Items   []Item    `json:"items"`
 	Total   *Total    `json:"total,omitempty"`  // nil: each answer stands for itself and they are never summed
 	Safety  string    `json:"safety,omitempty"` // what a person must be told about an answer
@@ -85,7 +85,8 @@ var instruments = Instruments{
 				Max: 10, MinText: "not at all", MaxText: "completely", Better: Increase,
 			},
 			{
-				Code: "anxious-yesterday", Text: "On a scale where 0 is 'not at all anxious' and 10 is 'completely anxious', overall, how anxious did you feel yesterday?",
+				Code: "anxious-yesterday", Text: "On a scale where 0 is 'not at all anxious' and 10 is 'completely anxious', " +
+					"overall, how anxious did you feel yesterday?",
 				Max: 10, MinText: "not at all", MaxText: "completely", Better: Decrease,
 			},
 		},
@@ -103,8 +104,9 @@ var instruments = Instruments{
 		Licence: "University of Warwick: registration; the questions are not ours to show",
 		Items:   numbered(7, 1, 5, Increase), snomed: "718466001",
 		metric: []string{
-			"7.00", "9.51", "11.25", "12.40", "13.33", "14.08", "14.75", "15.32", "15.84", "16.36", "16.88", "17.43", "17.98", "18.59", "19.25",
-			"19.98", "20.73", "21.54", "22.35", "23.21", "24.11", "25.03", "26.02", "27.03", "28.13", "29.31", "30.70", "32.55", "35.00",
+			"7.00", "9.51", "11.25", "12.40", "13.33", "14.08", "14.75", "15.32", "15.84", "16.36", // sums of 7 to 16
+			"16.88", "17.43", "17.98", "18.59", "19.25", "19.98", "20.73", "21.54", "22.35", "23.21", // 17 to 26
+			"24.11", "25.03", "26.02", "27.03", "28.13", "29.31", "30.70", "32.55", "35.00", // 27 to 35
 		},
 	},
 	{

@@ -42,6 +42,8 @@ type Input struct {
 func (all Instruments) Observations(in Input) []*opb.Observation {
 	instrument, ok := all.Lookup(in.Outcome.Instrument)
 	switch {
+	// The scores of an instrument that an operator took away were written back when they were
+	// recorded; without its codes nobody can say what they mean.
 	case !ok:
 		return nil
 	case instrument.Total != nil:
@@ -57,18 +59,19 @@ func (all Instruments) Observations(in Input) []*opb.Observation {
 }
 
 func observation(in Input, code string, concept *dtpb.CodeableConcept) *opb.Observation {
-	o := in.Outcome
+	o, referral := in.Outcome, in.Case.Referral
+	subject, _ := in.Case.Patient.Identifier() // none: the Task of the same event is parked, and this with it
 	return &opb.Observation{
 		Id:         &dtpb.Id{Value: ObservationID(o.ID, code)},
 		Identifier: []*dtpb.Identifier{r4.Identifier(Identifier(o.ID, code))},
-		BasedOn:    []*dtpb.Reference{in.Case.Referral.Reference(in.Base)},
+		BasedOn:    []*dtpb.Reference{r4.ReferenceTo(in.Base+"/ServiceRequest/"+referral.ID, "ServiceRequest", referral.Identifiers...)},
 		Status:     &opb.Observation_StatusCode{Value: statusOf(o)},
 		Category: []*dtpb.CodeableConcept{
 			r4.Concept("", fhir.Coding{System: systemCategory, Code: "survey", Display: "Survey"}),
 			r4.Concept("", fhir.Coding{System: SystemPoint, Code: string(o.Point)}),
 		},
 		Code:      concept,
-		Subject:   in.Case.Patient.Reference(),
+		Subject:   r4.Logical(subject, "Patient"),
 		Effective: &opb.Observation_EffectiveX{Choice: &opb.Observation_EffectiveX_DateTime{DateTime: r4.DateTime(o.AnsweredAt)}},
 		Issued:    r4.Instant(in.Issued),
 		Performer: []*dtpb.Reference{performer(o.RecordedBy)},
@@ -77,6 +80,7 @@ func observation(in Input, code string, concept *dtpb.CodeableConcept) *opb.Obse
 
 // total is the sum, or what the instrument's table makes of it, with the answers.
 func total(in Input, instrument Instrument) *opb.Observation {
+	// Made of the answers and never of what was stored as a score: one way to count.
 	sum := sum(instrument, in.Outcome.Answers)
 	concept := r4.Concept(instrument.Title, fhir.Coding{System: SystemOf(instrument.ID), Code: "total", Display: instrument.Title})
 	if instrument.snomed != "" {
@@ -84,6 +88,8 @@ func total(in Input, instrument Instrument) *opb.Observation {
 	}
 	o := observation(in, "total", concept)
 	o.Value = &opb.Observation_ValueX{Choice: &opb.Observation_ValueX_Integer{Integer: &dtpb.Integer{Value: int32(sum)}}}
+
+	// The metric is the score; the sum goes along, for it is what the form shows.
 	if instrument.metric != nil {
 		o.Value = quantity(instrument.metric[sum-instrument.Total.Min])
 		o.Component = append(o.Component, component("raw", "Raw score", instrument.ID, sum))
@@ -143,6 +149,7 @@ var observationSpace = uuid.NewSHA1(uuid.NameSpaceURL, []byte(fhir.SystemOutcome
 
 // ObservationID is the UUIDv5 of one score of an outcome: the same for every version.
 func ObservationID(outcomeID, code string) string {
+	// Of the outcome and not of its version: a correction is a new version of one Observation.
 	return uuid.NewSHA1(observationSpace, []byte(outcomeID+"/"+code)).String()
 }
 

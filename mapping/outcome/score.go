@@ -28,6 +28,8 @@ type Scored struct {
 // fhir.IssueRequired for a missing one, fhir.IssueValue for one that does not fit or
 // that no question asks for.
 func (all Instruments) Score(instrument string, point cases.Point, answers map[string]json.RawMessage) (Scored, error) {
+	// Nothing is guessed: a mean in place of a missing answer, or the next whole number, would
+	// be written into a patient's record as something that the person said.
 	in, ok := all.Lookup(instrument)
 	var faults fhir.Errors
 	if !ok {
@@ -61,6 +63,9 @@ func (s *Scored) take(in Instrument, answers map[string]json.RawMessage) (faults
 			faults = append(faults, err.At("answers."+item.Code))
 		}
 	}
+
+	// An answer to no question is most likely one that was meant for a question, misspelled.
+	// Its name is the client's own words and is not repeated.
 	for _, name := range slices.Sorted(maps.Keys(answers)) {
 		if !slices.ContainsFunc(in.Items, func(i Item) bool { return i.Code == name }) {
 			faults = append(faults, fhir.Errorf(fhir.IssueValue,
@@ -72,6 +77,8 @@ func (s *Scored) take(in Instrument, answers map[string]json.RawMessage) (faults
 
 func (s *Scored) answer(item Item, text string) *fhir.Error {
 	refused := fhir.Errorf(fhir.IssueValue, "the answer is %s", item.allows())
+
+	// The text is kept, no float made of it: 47.4 is written back as 47.4.
 	if item.Decimal {
 		if !item.takes(text) {
 			return refused
@@ -82,6 +89,9 @@ func (s *Scored) answer(item Item, text string) *fhir.Error {
 		s.Scores[item.Code] = json.Number(text)
 		return nil
 	}
+
+	// As JSON writes a whole number: "3", 3.0, 1e0 and true come from a form that sends
+	// something else than what was chosen.
 	n, err := strconv.Atoi(text)
 	if err != nil || text != strconv.Itoa(n) || n < item.Min || n > item.Max {
 		return refused
@@ -113,6 +123,8 @@ func (s *Scored) total(in Instrument) {
 	if in.Total == nil {
 		return
 	}
+
+	// The table gives the metric as it is published, digit for digit; nothing is computed.
 	sum := sum(in, s.Answers)
 	s.Scores = map[string]json.Number{"total": json.Number(strconv.Itoa(sum))}
 	if in.metric != nil {

@@ -14,38 +14,45 @@ import (
 // to-referral, to-hold, share-back, share-back-coded-only.
 const SystemConsent = fhir.Canonical + "/CodeSystem/consent"
 
-// consent turns the three switches: to the referral, to hold data, to share back. A
-// Consent that does not say which, such as BaRS's direct care, is about the first
-// two. It never allows sharing back: that has to be said.
-func (r *reading) consent(c *cspb.Consent) {
-	r.mapped("consent", c.GetStatus(), c.GetProvision().GetType())
-	switch c.GetStatus().GetValue() {
+// readConsent turns the three switches of out: to the referral, to hold data, to share
+// back. What was turned by an earlier Consent stays, unless this one is about it too.
+func (c *claims) readConsent(consent *cspb.Consent, out *cases.Consent) {
+	provision := consent.GetProvision()
+	c.mapped("consent", consent.GetStatus(), provision.GetType())
+	switch consent.GetStatus().GetValue() {
 	case cpb.ConsentStateCode_ACTIVE:
 	case cpb.ConsentStateCode_REJECTED:
-		r.agreed(c, false)
+		c.applyConsent(consent, false, out)
 		return
 	default:
-		r.warn(c.GetStatus(), fhir.IssueBusinessRule, "A consent of the referral is not in force: consent is not stated.")
+		// Drafts, proposals and what has lapsed are nobody's agreement, and nobody's refusal.
+		c.warn(consent.GetStatus(), fhir.IssueBusinessRule, "A consent of the referral is not in force: consent is not stated.")
 		return
 	}
-	if len(c.GetProvision().GetProvision()) > 0 {
-		r.warn(c.GetProvision().GetProvision()[0], fhir.IssueBusinessRule, "A consent of the referral has exceptions: read it as it was sent.")
+
+	// Three switches cannot say "but not to my brother": a person has to read it.
+	if exceptions := provision.GetProvision(); len(exceptions) > 0 {
+		c.warn(exceptions[0], fhir.IssueBusinessRule, "A consent of the referral has exceptions: read it as it was sent.")
 	}
-	r.agreed(c, c.GetProvision().GetType().GetValue() != cpb.ConsentProvisionTypeCode_DENY)
+
+	// An active Consent without a type agrees: R4 leaves the type out of one that only lists exceptions.
+	c.applyConsent(consent, provision.GetType().GetValue() != cpb.ConsentProvisionTypeCode_DENY, out)
 }
 
-func (r *reading) agreed(c *cspb.Consent, permitted bool) {
+// applyConsent turns the switches that the Consent is about.
+func (c *claims) applyConsent(consent *cspb.Consent, permitted bool, out *cases.Consent) {
 	answer, full, coded := cases.Agreed, cases.ShareFull, cases.ShareCodedOnly
 	if !permitted {
 		answer, full, coded = cases.Refused, cases.ShareNone, cases.ShareNone
 	}
-	out, named := &r.out.Case.Consent, false
-	for _, concept := range slices.Concat(c.GetCategory(), c.GetProvision().GetCode()) {
+
+	named := false
+	for _, concept := range slices.Concat(consent.GetCategory(), consent.GetProvision().GetCode()) {
 		for _, coding := range concept.GetCoding() {
 			if coding.GetSystem().GetValue() != SystemConsent {
 				continue
 			}
-			r.mapped("consent", coding.GetSystem(), coding.GetCode())
+			c.mapped("consent", coding.GetSystem(), coding.GetCode())
 			named = true
 			switch coding.GetCode().GetValue() {
 			case "to-referral":
@@ -57,14 +64,19 @@ func (r *reading) agreed(c *cspb.Consent, permitted bool) {
 			case "share-back-coded-only":
 				out.ToShareBack = coded
 			default:
-				r.warn(coding.GetCode(), fhir.IssueCodeInvalid, "A consent of the referral is about something that is not known here: read it as it was sent.")
+				c.warn(coding.GetCode(), fhir.IssueCodeInvalid,
+					"A consent of the referral is about something that is not known here: read it as it was sent.")
 			}
 		}
 	}
+
+	// A Consent that does not say what it is about, such as BaRS's direct care, was given
+	// when the person was referred: it is about being referred and known here. It never
+	// allows sharing back, for of that nobody may have spoken.
 	if !named {
 		out.ToReferral, out.ToHold = answer, answer
 	}
 	if out.ToReferral == cases.Refused || out.ToHold == cases.Refused {
-		r.ask(c.GetStatus(), "The referral carries the person's refusal: have they agreed to it since?")
+		c.ask(consent.GetStatus(), "The referral carries the person's refusal: have they agreed to it since?")
 	}
 }

@@ -9,6 +9,7 @@ import (
 	prpb "github.com/google/fhir/go/proto/google/fhir/proto/r4/core/resources/practitioner_go_proto"
 	prrpb "github.com/google/fhir/go/proto/google/fhir/proto/r4/core/resources/practitioner_role_go_proto"
 	rppb "github.com/google/fhir/go/proto/google/fhir/proto/r4/core/resources/related_person_go_proto"
+	srpb "github.com/google/fhir/go/proto/google/fhir/proto/r4/core/resources/service_request_go_proto"
 
 	"caselink.example/fhir"
 	"caselink.example/fhir/nhs"
@@ -32,90 +33,101 @@ var sources = map[string]cases.Source{
 	"312357002":        cases.SourceHospital,
 }
 
-// requester is who referred, and from what kind of place: the source that the sender
-// names, else the kind of requester.
-func (r *reading) requester() {
-	ref, c := r.request.GetRequester(), &r.out.Case
-	c.Source = cases.SourceGP
-	switch who := r.resolve(ref).(type) {
-	case *prrpb.PractitionerRole:
-		r.followed("referrer", ref)
-		r.role(who)
-	case *prpb.Practitioner:
-		r.followed("referrer", ref)
-		r.practitioner(who.GetName(), who.GetTelecom())
-	case *rppb.RelatedPerson:
-		c.Source = cases.SourceFamilyCarer
-		r.followed("source", ref)
-		r.practitioner(who.GetName(), who.GetTelecom())
-	case *ppb.Patient:
-		c.Source = cases.SourceSelf
-		r.followed("source", ref)
-		c.Referrer.Name = c.Patient.Name
-	default:
-		r.named(ref)
-	}
-	r.source()
+// referrerReader reads who referred, and from what kind of place.
+type referrerReader struct {
+	*claims
+	out    cases.Referrer
+	ods    nhs.ODSCode // of the requester's organisation; "" when not told
+	source cases.Source
 }
 
-// source is where the sender says that the referral came from.
-func (r *reading) source() {
-	e := extension(r.request.GetExtension(), extSource)
+// readReferrer reads the requester; patient is the person's own name, for a person may
+// refer themselves.
+func readReferrer(c *claims, sr *srpb.ServiceRequest, patient string) referrerReader {
+	r := referrerReader{claims: c, source: cases.SourceGP} // it is practices that send
+	ref := sr.GetRequester()
+	switch who := c.resolve(ref).(type) {
+	case *prrpb.PractitionerRole:
+		c.followed("referrer", ref)
+		r.role(who)
+	case *prpb.Practitioner:
+		c.followed("referrer", ref)
+		r.person(who.GetName(), who.GetTelecom())
+	case *rppb.RelatedPerson:
+		r.source = cases.SourceFamilyCarer
+		c.followed("source", ref)
+		r.person(who.GetName(), who.GetTelecom())
+	case *ppb.Patient:
+		r.source = cases.SourceSelf
+		c.followed("source", ref)
+		r.out.Name = patient
+	default:
+		r.reference(ref)
+	}
+
+	// Last, for what the sender says outright counts before what its requester suggests.
+	r.sayWhence(extension(sr.GetExtension(), extSource))
+	return r
+}
+
+// sayWhence takes the source that the sender names.
+func (r *referrerReader) sayWhence(e *dtpb.Extension) {
 	for _, coding := range e.GetValue().GetCodeableConcept().GetCoding() {
 		if nhs.System(coding.GetSystem().GetValue()) != nhs.SystemSNOMED {
 			continue
 		}
 		r.mapped("source", e.GetUrl(), coding.GetSystem(), coding.GetCode())
-		if r.out.Case.Source = sources[coding.GetCode().GetValue()]; r.out.Case.Source == "" {
-			r.out.Case.Source = cases.SourceSomebodyElse
+		if r.source = sources[coding.GetCode().GetValue()]; r.source == "" {
+			r.source = cases.SourceSomebodyElse
 		}
 		return
 	}
 }
 
-// named takes what a reference to the requester tells by itself: an organisation, a
+// reference takes what a reference to the requester tells by itself: an organisation, a
 // name, whether it is the person or a relative.
-func (r *reading) named(ref *dtpb.Reference) {
-	c := &r.out.Case
+func (r *referrerReader) reference(ref *dtpb.Reference) {
 	display := ref.GetDisplay()
 	switch {
-	case r.employer(ref):
+	case r.worksFor(ref):
 	case display.GetValue() != "":
-		c.Referrer.Name = display.GetValue()
+		r.out.Name = display.GetValue()
 		r.mapped("referrer.name", display)
 	case ref != nil && ref.GetIdentifier() == nil:
-		r.warn(ref, fhir.IssueBusinessRule, "The requester is not held here and has neither identifier nor display: who referred is not known.")
+		r.warn(ref, fhir.IssueBusinessRule,
+			"The requester is not held here and has neither identifier nor display: who referred is not known.")
 	}
 	switch kind := ref.GetType(); kind.GetValue() {
 	case "Patient":
-		c.Source = cases.SourceSelf
+		r.source = cases.SourceSelf
 		r.mapped("source", kind)
 	case "RelatedPerson":
-		c.Source = cases.SourceFamilyCarer
+		r.source = cases.SourceFamilyCarer
 		r.mapped("source", kind)
 	}
 }
 
-func (r *reading) role(role *prrpb.PractitionerRole) {
-	referrer := &r.out.Case.Referrer
+func (r *referrerReader) role(role *prrpb.PractitionerRole) {
 	if p, ok := r.resolve(role.GetPractitioner()).(*prpb.Practitioner); ok {
 		r.followed("referrer", role.GetPractitioner())
-		r.practitioner(p.GetName(), p.GetTelecom())
+		r.person(p.GetName(), p.GetTelecom())
 	} else if display := role.GetPractitioner().GetDisplay(); display != nil {
-		referrer.Name = display.GetValue()
+		r.out.Name = display.GetValue()
 		r.mapped("referrer.name", display)
 	}
 	for _, c := range role.GetCode() {
-		if referrer.Role = r.says("referrer.role", c); referrer.Role != "" {
+		if r.out.Role = r.textOf("referrer.role", c); r.out.Role != "" {
 			break
 		}
 	}
+
+	// After the person's own: a number of the person is worth more than one of the desk.
 	r.phone(role.GetTelecom())
-	r.employer(role.GetOrganization())
+	r.worksFor(role.GetOrganization())
 }
 
-// employer takes an organisation as the referrer's.
-func (r *reading) employer(ref *dtpb.Reference) (ok bool) {
+// worksFor takes an organisation as the referrer's.
+func (r *referrerReader) worksFor(ref *dtpb.Reference) (ok bool) {
 	code, name := r.organisation("referrer.organisation", ref)
 	if name == nil && code != "" {
 		name = ref.GetDisplay()
@@ -124,26 +136,25 @@ func (r *reading) employer(ref *dtpb.Reference) (ok bool) {
 		return false
 	}
 	r.mapped("referrer.organisation", name)
-	r.out.Requester = code
-	r.out.Case.Referrer.Organisation = &cases.Party{ID: string(code), Name: name.GetValue()}
+	r.ods = code
+	r.out.Organisation = &cases.Party{ID: string(code), Name: name.GetValue()}
 	return true
 }
 
-func (r *reading) practitioner(names []*dtpb.HumanName, telecom []*dtpb.ContactPoint) {
+func (r *referrerReader) person(names []*dtpb.HumanName, telecom []*dtpb.ContactPoint) {
 	if len(names) > 0 {
-		r.out.Case.Referrer.Name = r.line("referrer.name", names[0])
+		r.out.Name = r.nameLine("referrer.name", names[0])
 	}
 	r.phone(telecom)
 }
 
 // phone is the first number at which the referrer may be rung.
-func (r *reading) phone(points []*dtpb.ContactPoint) {
-	referrer := &r.out.Case.Referrer
+func (r *referrerReader) phone(points []*dtpb.ContactPoint) {
 	for _, p := range points {
 		r.mapped("referrer.phone", p.GetSystem(), p.GetUse())
 		usable := p.GetSystem().GetValue() == cpb.ContactPointSystemCode_PHONE && p.GetUse().GetValue() != cpb.ContactPointUseCode_OLD
-		if usable && referrer.Phone == "" && p.GetValue().GetValue() != "" {
-			referrer.Phone = p.GetValue().GetValue()
+		if usable && r.out.Phone == "" && p.GetValue().GetValue() != "" {
+			r.out.Phone = p.GetValue().GetValue()
 			r.mapped("referrer.phone", p.GetValue())
 		}
 	}
@@ -151,36 +162,42 @@ func (r *reading) phone(points []*dtpb.ContactPoint) {
 
 // organisation reads an organisation's ODS code, and its name, not yet claimed, from a
 // reference to it or to somebody's role in it. A code that cannot be one is warned of.
-func (r *reading) organisation(to string, ref *dtpb.Reference) (code nhs.ODSCode, name *dtpb.String) {
-	if role, ok := r.resolve(ref).(*prrpb.PractitionerRole); ok {
-		r.followed(to, ref)
+func (c *claims) organisation(to string, ref *dtpb.Reference) (code nhs.ODSCode, name *dtpb.String) {
+	// One step and no more: a role whose organisation is again a role would lead round and round.
+	if role, ok := c.resolve(ref).(*prrpb.PractitionerRole); ok {
+		c.followed(to, ref)
 		ref = role.GetOrganization()
 	}
 	ids := []*dtpb.Identifier{ref.GetIdentifier()}
-	if o, ok := r.resolve(ref).(*opb.Organization); ok {
-		r.followed(to, ref)
+	if o, ok := c.resolve(ref).(*opb.Organization); ok {
+		c.followed(to, ref)
 		ids, name = append(ids, o.GetIdentifier()...), o.GetName()
 	}
+
+	// The first ODS code wins: the reference's own identifier, which the sender chose for
+	// this referral, before those of the Organization that it leads to. A second would be
+	// another place.
 	for _, id := range ids {
 		if !isODS(id.GetSystem().GetValue()) || code != "" {
 			continue
 		}
-		out, ok := r.identifier(to, id)
+		out, ok := c.identifier(to, id)
 		parsed, err := nhs.ParseODSCode(out.Value)
 		if ok && err != nil {
-			r.warn(id.GetValue(), fhir.IssueUnacceptable, fhir.ErrorsOf(err)[0].Diagnostics)
+			c.warn(id.GetValue(), fhir.IssueUnacceptable, fhir.ErrorsOf(err)[0].Diagnostics)
 		}
 		code = parsed
 	}
 	return code, name
 }
 
-// performers are the services that the referral asks for. One that cannot be made
-// out is asked about: to take another instead would send the person elsewhere.
-func (r *reading) performers() {
-	for _, ref := range r.request.GetPerformer() {
+// performers are the services that the referral asks for, by all their identifiers. One
+// that cannot be made out is asked about: to take another instead would send the person
+// elsewhere.
+func (c *claims) performers(all []*dtpb.Reference) (services []fhir.Identifier) {
+	for _, ref := range all {
 		ids := []*dtpb.Identifier{ref.GetIdentifier()}
-		switch s := r.resolve(ref).(type) {
+		switch s := c.resolve(ref).(type) {
 		case *opb.Organization:
 			ids = append(ids, s.GetIdentifier()...)
 		case *hspb.HealthcareService:
@@ -190,24 +207,16 @@ func (r *reading) performers() {
 		}
 		found := false
 		for _, id := range ids {
-			if out, ok := r.identifier("service", id); ok {
-				r.out.Performers = append(r.out.Performers, canonical(out))
+			if out, ok := c.identifier("service", id); ok {
+				services = append(services, canonical(out))
 				found = true
 			}
 		}
 		if found {
-			r.followed("service", ref)
+			c.followed("service", ref)
 		} else {
-			r.ask(ref, "The referral names a service without an identifier that is known here: which service is meant?")
+			c.ask(ref, "The referral names a service without an identifier that is known here: which service is meant?")
 		}
 	}
-}
-
-// canonical spells a national system, and an ODS code, as the directory does.
-func canonical(id fhir.Identifier) fhir.Identifier {
-	id.System = nhs.System(id.System)
-	if code, err := nhs.ParseODSCode(id.Value); err == nil && isODS(id.System) {
-		id.Value = string(code)
-	}
-	return id
+	return services
 }

@@ -3,11 +3,12 @@ package referral
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	cpb "github.com/google/fhir/go/proto/google/fhir/proto/r4/core/codes_go_proto"
 	dtpb "github.com/google/fhir/go/proto/google/fhir/proto/r4/core/datatypes_go_proto"
 	ppb "github.com/google/fhir/go/proto/google/fhir/proto/r4/core/resources/patient_go_proto"
+	srpb "github.com/google/fhir/go/proto/google/fhir/proto/r4/core/resources/service_request_go_proto"
+	"google.golang.org/protobuf/proto"
 
 	"caselink.example/fhir"
 	"caselink.example/fhir/nhs"
@@ -22,82 +23,103 @@ const (
 	extInterpreter  = "http://hl7.org/fhir/StructureDefinition/patient-interpreterRequired"
 )
 
-// subject is the person: a Patient that came along, or one whom the sender names by
-// an identifier.
-func (r *reading) subject() {
-	ref := r.request.GetSubject()
-	if id := ref.GetIdentifier(); id != nil {
-		r.identify(id)
-	}
-	switch p := r.resolve(ref).(type) {
-	case *ppb.Patient:
-		r.followed("patient", ref)
-		r.person(p)
-	case nil:
-		r.stranger(ref)
-	default:
-		r.refuse(ref, fhir.Errorf(fhir.IssueUnacceptable, "a referral is for one person; subject must lead to a Patient"))
-	}
-	patient := &r.out.Case.Patient
-	if patient.Restricted && patient.Address == nil {
-		patient.Address = &cases.Address{Withheld: true}
-	}
-	if _, ok := patient.Identifier(); !ok && !r.refused() {
-		r.warn(ref, fhir.IssueBusinessRule,
-			"Neither an NHS number nor an identifier of the practice's own came: nothing can be written back to the practice until a person supplies one.")
-	}
+// patientReader reads who the referral is for.
+type patientReader struct {
+	*claims
+	out        cases.Patient
+	registered nhs.ODSCode // where the person is registered
 }
 
-// stranger is a person of whom no Patient came along.
-func (r *reading) stranger(ref *dtpb.Reference) {
+// readPatient reads the subject: a Patient that came along, or a person whom the sender
+// names by an identifier.
+func readPatient(c *claims, sr *srpb.ServiceRequest) patientReader {
+	p := patientReader{claims: c}
+	for _, label := range sr.GetMeta().GetSecurity() {
+		p.out.Restricted = c.restricts(label) || p.out.Restricted
+	}
+
+	// The reference's own identifier is read even when a Patient came along: a sender whose
+	// two numbers differ has mixed up two people.
+	ref := sr.GetSubject()
+	if id := ref.GetIdentifier(); id != nil {
+		p.identify(id)
+	}
+	switch resource := c.resolve(ref).(type) {
+	case *ppb.Patient:
+		c.followed("patient", ref)
+		p.patient(resource, ref)
+	case nil:
+		p.unknownSubject(ref)
+	default:
+		c.refuse(ref, fhir.Errorf(fhir.IssueUnacceptable, "a referral is for one person; subject must lead to a Patient"))
+	}
+
+	if p.out.Restricted && p.out.Address == nil {
+		p.out.Address = &cases.Address{Withheld: true} // else the app would show that nobody knows it
+	}
+	if _, ok := p.out.Identifier(); !ok && !c.refused() {
+		c.warn(ref, fhir.IssueBusinessRule,
+			"Neither an NHS number nor an identifier of the practice's own came: "+
+				"nothing can be written back to the practice until a person supplies one.")
+	}
+	return p
+}
+
+// unknownSubject reads a person of whom no Patient came along.
+func (p *patientReader) unknownSubject(ref *dtpb.Reference) {
 	const fix = "contain the Patient, or give subject.identifier with the NHS number or an identifier of your own"
 	switch {
 	case ref == nil:
-		r.refuse(nil, fhir.Errorf(fhir.IssueRequired, "a referral is for a person; "+fix).At("ServiceRequest.subject"))
+		p.refuse(nil, fhir.Errorf(fhir.IssueRequired, "a referral is for a person; "+fix).At("ServiceRequest.subject"))
 	case r4.Fragment(ref) != "":
-		r.refuse(ref, fhir.Errorf(fhir.IssueInvariant, "subject leads to no contained resource; "+fix).Breaks("ref-1"))
+		p.refuse(ref, fhir.Errorf(fhir.IssueInvariant, "subject leads to no contained resource; "+fix).Breaks("ref-1"))
 	case ref.GetIdentifier().GetValue().GetValue() == "":
-		r.refuse(ref, fhir.Errorf(fhir.IssueUnacceptable, "subject names nobody who is known here; "+fix))
+		// A literal reference leads into the sender's server, which is never asked from here.
+		p.refuse(ref, fhir.Errorf(fhir.IssueUnacceptable, "subject names nobody who is known here; "+fix))
 	case ref.GetDisplay().GetValue() != "":
-		r.out.Case.Patient.Name = ref.GetDisplay().GetValue()
-		r.mapped("patient.name", ref.GetDisplay())
+		p.out.Name = ref.GetDisplay().GetValue()
+		p.mapped("patient.name", ref.GetDisplay())
 	}
 }
 
 // identify takes one identifier of the person: the NHS number, or the sender's own.
-func (r *reading) identify(id *dtpb.Identifier) {
-	to, patient := "patient.identifiers", &r.out.Case.Patient
+func (p *patientReader) identify(id *dtpb.Identifier) {
+	to := "patient.identifiers"
 	national := nhs.System(id.GetSystem().GetValue()) == nhs.SystemNumber
 	if national {
 		to = "patient.nhsNumber"
 	}
-	out, ok := r.identifier(to, id)
-	switch {
-	case !ok:
-	case !national:
-		patient.Identifiers = append(patient.Identifiers, out)
-	default:
-		number, err := nhs.ParseNumber(out.Value)
-		if err != nil {
-			r.refuse(id.GetValue(), fhir.ErrorsOf(err)[0])
-			return
-		}
-		if patient.NHSNumber != "" && patient.NHSNumber != string(number) {
-			r.refuse(id.GetValue(), fhir.Errorf(fhir.IssueUnacceptable, "the person has two different NHS numbers; send the one that is in use"))
-			return
-		}
-		patient.NHSNumber = string(number)
-		r.verified(id)
+	out, ok := p.identifier(to, id)
+	if !ok {
+		return
 	}
+	if !national {
+		p.out.Identifiers = append(p.out.Identifiers, out)
+		return
+	}
+
+	// A wrong number is refused, not left out: work would begin on another person's record.
+	number, err := nhs.ParseNumber(out.Value)
+	if err != nil {
+		p.refuse(id.GetValue(), fhir.ErrorsOf(err)[0])
+		return
+	}
+	if p.out.NHSNumber != "" && p.out.NHSNumber != string(number) {
+		p.refuse(id.GetValue(), fhir.Errorf(fhir.IssueUnacceptable,
+			"the person has two different NHS numbers; send the one that is in use"))
+		return
+	}
+	p.out.NHSNumber = string(number)
+	p.traceStatus(id)
 }
 
-// verified reads how far the NHS number has been traced, in England's codes.
-func (r *reading) verified(id *dtpb.Identifier) {
+// traceStatus reads how far the NHS number has been traced, in England's codes.
+func (p *patientReader) traceStatus(id *dtpb.Identifier) {
 	e := extension(id.GetExtension(), extVerification)
 	for _, c := range e.GetValue().GetCodeableConcept().GetCoding() {
 		if status, ok := verification[c.GetCode().GetValue()]; ok {
-			r.out.Case.Patient.TraceStatus = status
-			r.mapped("patient.traceStatus", e.GetUrl(), c.GetCode())
+			p.out.TraceStatus = status
+			p.mapped("patient.traceStatus", e.GetUrl(), c.GetCode())
 			return
 		}
 	}
@@ -116,48 +138,61 @@ var verification = map[string]string{
 	"trace-postponed":                           "08",
 }
 
-func (r *reading) person(p *ppb.Patient) {
-	patient := &r.out.Case.Patient
-	for _, label := range p.GetMeta().GetSecurity() {
-		r.label(label)
+// patient reads the Patient to which ref, the subject, leads.
+func (p *patientReader) patient(resource *ppb.Patient, ref *dtpb.Reference) {
+	for _, label := range resource.GetMeta().GetSecurity() {
+		p.out.Restricted = p.restricts(label) || p.out.Restricted
 	}
-	for _, id := range p.GetIdentifier() {
-		r.identify(id)
+	for _, id := range resource.GetIdentifier() {
+		p.identify(id)
 	}
-	r.name(p.GetName())
-	r.telecom(p.GetTelecom())
-	r.address(p.GetAddress())
-	r.language(p)
-	r.practice(p)
-	if patient.BirthDate = date(p.GetBirthDate()); patient.BirthDate != "" {
-		r.mapped("patient.birthDate", p.GetBirthDate())
+	p.name(resource.GetName())
+	p.telecom(resource.GetTelecom())
+	p.address(resource.GetAddress())
+	p.communication(resource)
+	p.generalPractitioner(resource.GetGeneralPractitioner())
+	if p.out.BirthDate = r4.Text(resource.GetBirthDate()); p.out.BirthDate != "" {
+		p.mapped("patient.birthDate", resource.GetBirthDate())
 	}
-	if g := p.GetGender(); g.GetValue() != cpb.AdministrativeGenderCode_INVALID_UNINITIALIZED {
-		patient.Gender = code(g.GetValue())
-		r.mapped("patient.gender", g)
+	if g := resource.GetGender(); g.GetValue() != cpb.AdministrativeGenderCode_INVALID_UNINITIALIZED {
+		p.out.Gender = code(g.GetValue())
+		p.mapped("patient.gender", g)
 	}
-	r.contactable(p)
-	r.record(p)
+	p.contactPreferences(extension(resource.GetExtension(), extPreference))
+	if len(p.out.Phones) == 0 && len(p.out.Email) == 0 && !p.out.Restricted {
+		p.warn(ref, fhir.IssueBusinessRule, "No phone number or email address of the person came.")
+	}
+	p.record(resource)
+	p.deceased(resource.GetDeceased())
 }
 
-// record is the state of the Patient resource itself, and of the person.
-func (r *reading) record(p *ppb.Patient) {
-	if active := p.GetActive(); active != nil {
-		r.mapped("warnings", active)
+// record reads whether this Patient is the one by which the practice knows the person.
+func (p *patientReader) record(resource *ppb.Patient) {
+	if active := resource.GetActive(); active != nil {
+		p.mapped("warnings", active)
 		if !active.GetValue() {
-			r.warn(active, fhir.IssueBusinessRule, "The practice no longer uses this record of the person: check that it is the right one.")
+			p.warn(active, fhir.IssueBusinessRule, "The practice no longer uses this record of the person: check that it is the right one.")
 		}
 	}
-	for _, link := range p.GetLink() {
-		r.warn(link, fhir.IssueBusinessRule, "The practice has linked this record of the person to another: check that it is the right one.")
+	for _, link := range resource.GetLink() {
+		p.warn(link, fhir.IssueBusinessRule,
+			"The practice has linked this record of the person to another: check that it is the right one.")
 	}
-	deceased := p.GetDeceased()
-	r.mapped("patient.deceased", deceased.GetBoolean(), deceased.GetDateTime())
-	died := dateTime(deceased.GetDateTime())
-	if deceased.GetBoolean().GetValue() || died != "" {
-		r.out.Case.Patient.Deceased, r.out.Case.Patient.DeceasedOn, r.out.Case.DoNotContact = true, died, true
-		r.ask(deceased, "The referral says that the person has died: is it meant for somebody else?")
+}
+
+func (p *patientReader) deceased(deceased *ppb.Patient_DeceasedX) {
+	p.mapped("patient.deceased", deceased.GetBoolean(), deceased.GetDateTime())
+	died := r4.Text(deceased.GetDateTime())
+	if !deceased.GetBoolean().GetValue() && died == "" {
+		return
 	}
+
+	var element proto.Message = deceased.GetBoolean()
+	if died != "" {
+		element = deceased.GetDateTime()
+	}
+	p.out.Deceased, p.out.DeceasedOn = true, died
+	p.ask(element, "The referral says that the person has died: is it meant for somebody else?")
 }
 
 // nameUses are the uses of a name by which a person may be addressed, best first.
@@ -165,69 +200,53 @@ var nameUses = []cpb.NameUseCode_Value{
 	cpb.NameUseCode_USUAL, cpb.NameUseCode_OFFICIAL, cpb.NameUseCode_INVALID_UNINITIALIZED, cpb.NameUseCode_TEMP, cpb.NameUseCode_NICKNAME,
 }
 
-func (r *reading) name(names []*dtpb.HumanName) {
+// name reads the name to address the person by. A former name is none, even when no
+// other came: it may be what the person has left behind.
+func (p *patientReader) name(names []*dtpb.HumanName) {
 	n := best(names, nameUses, func(n *dtpb.HumanName) cpb.NameUseCode_Value {
-		r.mapped("patient.name", n.GetUse())
+		p.mapped("patient.name", n.GetUse())
 		return n.GetUse().GetValue()
 	})
 	if n == nil {
 		return
 	}
-	patient := &r.out.Case.Patient
-	patient.Family = n.GetFamily().GetValue()
-	r.mapped("patient.family", n.GetFamily())
+	p.out.Family = n.GetFamily().GetValue()
+	p.mapped("patient.family", n.GetFamily())
 	for _, given := range n.GetGiven() {
-		patient.Given = append(patient.Given, given.GetValue())
-		r.mapped("patient.given", given)
+		p.out.Given = append(p.out.Given, given.GetValue())
+		p.mapped("patient.given", given)
 	}
-	patient.Name = r.line("patient.name", n)
-}
-
-// line is a name as one line: as it was written, else put together of its parts.
-func (r *reading) line(to string, n *dtpb.HumanName) string {
-	if text := n.GetText(); text.GetValue() != "" {
-		r.mapped(to, text)
-		return text.GetValue()
-	}
-	var parts []string
-	for _, some := range [][]*dtpb.String{n.GetPrefix(), n.GetGiven(), {n.GetFamily()}, n.GetSuffix()} {
-		for _, part := range some {
-			if part.GetValue() != "" {
-				r.mapped(to, part)
-				parts = append(parts, part.GetValue())
-			}
-		}
-	}
-	return strings.Join(parts, " ")
+	p.out.Name = p.nameLine("patient.name", n)
 }
 
 // telecom takes every way to ring or write that is not out of use.
-func (r *reading) telecom(points []*dtpb.ContactPoint) {
-	patient := &r.out.Case.Patient
-	for _, p := range points {
+func (p *patientReader) telecom(points []*dtpb.ContactPoint) {
+	for _, point := range points {
 		to := "patient.phones"
-		if p.GetSystem().GetValue() == cpb.ContactPointSystemCode_EMAIL {
+		if point.GetSystem().GetValue() == cpb.ContactPointSystemCode_EMAIL {
 			to = "patient.email"
 		}
-		r.mapped(to, p.GetUse())
-		if p.GetValue().GetValue() == "" || p.GetUse().GetValue() == cpb.ContactPointUseCode_OLD {
+		p.mapped(to, point.GetUse())
+		if point.GetValue().GetValue() == "" || point.GetUse().GetValue() == cpb.ContactPointUseCode_OLD {
 			continue
 		}
-		r.mapped(to, p.GetSystem())
-		switch p.GetSystem().GetValue() {
+		p.mapped(to, point.GetSystem())
+		switch point.GetSystem().GetValue() {
 		case cpb.ContactPointSystemCode_PHONE, cpb.ContactPointSystemCode_SMS:
-			phone := cases.Phone{Number: p.GetValue().GetValue(), Rank: int(p.GetRank().GetValue())}
-			if use := p.GetUse(); use != nil {
+			phone := cases.Phone{Number: point.GetValue().GetValue(), Rank: int(point.GetRank().GetValue())}
+			if use := point.GetUse(); use != nil {
 				phone.Use = code(use.GetValue())
 			}
-			patient.Phones = append(patient.Phones, phone)
-			r.mapped(to, p.GetValue(), p.GetRank())
+			p.out.Phones = append(p.out.Phones, phone)
+			p.mapped(to, point.GetValue(), point.GetRank())
 		case cpb.ContactPointSystemCode_EMAIL:
-			patient.Email = append(patient.Email, p.GetValue().GetValue())
-			r.mapped(to, p.GetValue())
+			p.out.Email = append(p.out.Email, point.GetValue().GetValue())
+			p.mapped(to, point.GetValue())
 		}
 	}
-	slices.SortStableFunc(patient.Phones, func(a, b cases.Phone) int { return cmp.Compare(rank(a), rank(b)) })
+
+	// A stable order: of phones of one rank, the sender's first is rung first.
+	slices.SortStableFunc(p.out.Phones, func(a, b cases.Phone) int { return cmp.Compare(rank(a), rank(b)) })
 }
 
 // rank orders phones: 1 is preferred, none comes last.
@@ -243,25 +262,27 @@ var addressUses = []cpb.AddressUseCode_Value{
 	cpb.AddressUseCode_HOME, cpb.AddressUseCode_INVALID_UNINITIALIZED, cpb.AddressUseCode_TEMP,
 }
 
-func (r *reading) address(addresses []*dtpb.Address) {
+func (p *patientReader) address(addresses []*dtpb.Address) {
 	a := best(addresses, addressUses, func(a *dtpb.Address) cpb.AddressUseCode_Value {
-		r.mapped("patient.address", a.GetUse())
+		p.mapped("patient.address", a.GetUse())
 		return a.GetUse().GetValue()
 	})
 	if a == nil {
 		return
 	}
 	out := &cases.Address{City: a.GetCity().GetValue(), District: a.GetDistrict().GetValue(), Postcode: a.GetPostalCode().GetValue()}
-	r.mapped("patient.address", a.GetCity(), a.GetDistrict(), a.GetPostalCode())
+	p.mapped("patient.address", a.GetCity(), a.GetDistrict(), a.GetPostalCode())
+
+	// The text repeats the lines with town and postcode, so it is a line only where none came.
 	lines := a.GetLine()
 	if len(lines) == 0 && a.GetText() != nil {
 		lines = []*dtpb.String{a.GetText()}
 	}
 	for _, line := range lines {
 		out.Lines = append(out.Lines, line.GetValue())
-		r.mapped("patient.address", line)
+		p.mapped("patient.address", line)
 	}
-	r.out.Case.Patient.Address = out
+	p.out.Address = out
 }
 
 // best is the first of the elements with the best use; nil when none has any of them.
@@ -275,62 +296,58 @@ func best[E *dtpb.HumanName | *dtpb.Address, U comparable](elements []E, uses []
 	return chosen
 }
 
-// language is the preferred one, else the first; and whether an interpreter is needed.
-func (r *reading) language(p *ppb.Patient) {
-	all := p.GetCommunication()
+// communication is the preferred language, else the first; and whether an interpreter is
+// needed.
+func (p *patientReader) communication(resource *ppb.Patient) {
+	all := resource.GetCommunication()
 	for _, c := range all {
-		r.mapped("patient.language", c.GetPreferred())
+		p.mapped("patient.language", c.GetPreferred())
 	}
 	i := max(0, slices.IndexFunc(all, func(c *ppb.Patient_Communication) bool { return c.GetPreferred().GetValue() }))
 	if i < len(all) {
-		r.spoken(all[i].GetLanguage())
+		p.language(all[i].GetLanguage())
 	}
-	if e := extension(p.GetExtension(), extInterpreter); e.GetValue().GetBoolean() != nil {
-		r.out.Case.Patient.Interpreter = e.GetValue().GetBoolean().GetValue()
-		r.mapped("patient.interpreter", e.GetUrl(), e.GetValue().GetBoolean())
+	if e := extension(resource.GetExtension(), extInterpreter); e.GetValue().GetBoolean() != nil {
+		p.out.Interpreter = e.GetValue().GetBoolean().GetValue()
+		p.mapped("patient.interpreter", e.GetUrl(), e.GetValue().GetBoolean())
 	}
 }
 
-func (r *reading) spoken(language *dtpb.CodeableConcept) {
-	patient := &r.out.Case.Patient
+func (p *patientReader) language(language *dtpb.CodeableConcept) {
 	for _, c := range language.GetCoding() {
 		if c.GetCode().GetValue() != "" {
-			patient.Language = c.GetCode().GetValue()
-			r.mapped("patient.language", c.GetCode())
+			p.out.Language = c.GetCode().GetValue()
+			p.mapped("patient.language", c.GetCode())
 			return
 		}
 	}
-	patient.Language = language.GetText().GetValue()
-	r.mapped("patient.language", language.GetText())
+	p.out.Language = language.GetText().GetValue()
+	p.mapped("patient.language", language.GetText())
 }
 
-// contactable is how the person likes to be reached, in the words of the preference,
-// and whether there is any way to ring them.
-func (r *reading) contactable(p *ppb.Patient) {
-	preference := extension(p.GetExtension(), extPreference)
-	r.mapped("patient.contactPreferences", preference.GetUrl())
+// contactPreferences are how the person likes to be reached, in the words of the
+// preference.
+func (p *patientReader) contactPreferences(preference *dtpb.Extension) {
+	p.mapped("patient.contactPreferences", preference.GetUrl())
 	for _, part := range preference.GetExtension() {
-		says := r.says("patient.contactPreferences", part.GetValue().GetCodeableConcept())
+		text := p.textOf("patient.contactPreferences", part.GetValue().GetCodeableConcept())
 		if plain := part.GetValue().GetStringValue(); plain.GetValue() != "" {
-			r.mapped("patient.contactPreferences", plain)
-			says = plain.GetValue()
+			p.mapped("patient.contactPreferences", plain)
+			text = plain.GetValue()
 		}
-		if says != "" {
-			r.out.Case.Patient.ContactPreferences = append(r.out.Case.Patient.ContactPreferences, says)
+		if text != "" {
+			p.out.ContactPreferences = append(p.out.ContactPreferences, text)
 		}
-	}
-	if patient := r.out.Case.Patient; len(patient.Phones) == 0 && len(patient.Email) == 0 && !patient.Restricted {
-		r.warn(r.request.GetSubject(), fhir.IssueBusinessRule, "No phone number or email address of the person came.")
 	}
 }
 
-// practice is where the person is registered: the first general practitioner with an
-// ODS code.
-func (r *reading) practice(p *ppb.Patient) {
-	for _, ref := range p.GetGeneralPractitioner() {
-		if code, _ := r.organisation("patient.registeredAt", ref); code != "" {
-			r.out.Registered = code
-			r.out.Case.Patient.RegisteredAt = string(code)
+// generalPractitioner is where the person is registered: the first with an ODS code, for
+// nobody is registered at two practices.
+func (p *patientReader) generalPractitioner(all []*dtpb.Reference) {
+	for _, ref := range all {
+		if code, _ := p.organisation("patient.registeredAt", ref); code != "" {
+			p.registered = code
+			p.out.RegisteredAt = string(code)
 			return
 		}
 	}

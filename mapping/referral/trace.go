@@ -2,13 +2,11 @@ package referral
 
 import (
 	"slices"
-	"strconv"
 
-	dtpb "github.com/google/fhir/go/proto/google/fhir/proto/r4/core/datatypes_go_proto"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"caselink.example/fhir"
+	"caselink.example/fhir/r4"
 )
 
 // Action is what became of an element.
@@ -21,8 +19,8 @@ const (
 	Refused Action = "refused" // it is a reason to refuse the referral
 )
 
-// Step says what became of an element and of everything in it, but for what has a
-// step of its own.
+// Step says what became of an element and of everything in it that has no step of its
+// own.
 type Step struct {
 	Path   string `json:"path"` // FHIRPath
 	Action Action `json:"action"`
@@ -32,175 +30,75 @@ type Step struct {
 
 // Trace accounts for every element that arrived, in the order of the specification.
 func (r Reading) Trace() []Step {
-	if r.reading == nil {
+	if r.claims == nil {
 		return nil
 	}
-	return r.reading.trace()
-}
+	t := tracer{to: make(map[proto.Message]string, len(r.claims.all)), refused: map[proto.Message]*fhir.Error{}}
 
-// trace walks everything that arrived.
-func (r *reading) trace() []Step {
-	w := walk{reading: r, to: make(map[proto.Message]string, len(r.claims)), why: map[proto.Message]*fhir.Error{}}
-	for _, c := range r.claims {
-		if _, ok := w.to[c.element]; !ok {
-			w.to[c.element] = c.to
+	// An element may be claimed twice, such as a status that decides about two fields: the
+	// first claim is the one that is told.
+	for _, c := range r.claims.all {
+		if _, ok := t.to[c.element]; !ok {
+			t.to[c.element] = c.to
 		}
 	}
-	for _, f := range r.faults {
+	for _, f := range r.claims.faults {
 		switch {
 		case f.err.Warning:
 		case f.element == nil:
-			w.steps = append(w.steps, Step{Path: f.err.Expression, Action: Refused, Why: f.err.Diagnostics})
+			t.steps = append(t.steps, Step{Path: f.err.Expression, Action: Refused, Why: f.err.Diagnostics})
 		default:
-			w.why[f.element] = f.err
+			t.refused[f.element] = f.err
 		}
 	}
-	w.everything()
-	return w.steps
+
+	// The ServiceRequest has no step itself: one that says "all of it was kept" tells nothing.
+	for e := range r.claims.root.Children() {
+		t.element(e)
+	}
+	for _, h := range r.claims.held[r.claims.linked:] {
+		t.element(h.resource)
+	}
+	return t.steps
 }
 
-// locate names the FHIRPath of every fault that has an element.
-func (r *reading) locate() {
-	w := walk{reading: r, paths: map[proto.Message]string{}}
-	for _, f := range r.faults {
-		if f.element != nil {
-			w.paths[f.element] = ""
-		}
-	}
-	if len(w.paths) == 0 {
-		return
-	}
-	w.everything()
-	for _, f := range r.faults {
-		if f.element != nil {
-			f.err.Expression = w.paths[f.element]
-		}
-	}
+// tracer makes the steps of a reading.
+type tracer struct {
+	to      map[proto.Message]string      // what is mapped
+	refused map[proto.Message]*fhir.Error // what is refused
+	steps   []Step
 }
 
-// walk visits every element of a reading once.
-type walk struct {
-	*reading
-	to    map[proto.Message]string
-	why   map[proto.Message]*fhir.Error
-	paths map[proto.Message]string // filled in for its keys
-	steps []Step
-}
-
-func (w *walk) everything() {
-	w.children("ServiceRequest", w.request.ProtoReflect())
-	for _, h := range w.held {
-		if h.path != "" {
-			w.element(h.path, h.resource.ProtoReflect())
-		}
+// element adds the steps of an element and of what is in it.
+func (t *tracer) element(e r4.Element) {
+	if err := t.refused[e.Message]; err != nil {
+		t.steps = append(t.steps, Step{Path: e.Path(), Action: Refused, Why: err.Diagnostics})
+		return // what is in it does not matter: it is refused as a whole
 	}
-}
-
-// element visits one element and, unless it is decided as a whole, what is in it.
-func (w *walk) element(path string, m protoreflect.Message) {
-	message := m.Interface()
-	if _, wanted := w.paths[message]; wanted {
-		w.paths[message] = path
-	}
-	if err := w.why[message]; err != nil {
-		w.steps = append(w.steps, Step{Path: path, Action: Refused, Why: err.Diagnostics})
-		return
-	}
-	first := len(w.steps)
-	to, mapped := w.to[message]
+	first := len(t.steps)
+	to, mapped := t.to[e.Message]
 	switch {
 	case mapped:
-		w.steps = append(w.steps, Step{Path: path, Action: Mapped, To: to})
-	case primitive(m):
-		w.steps = append(w.steps, Step{Path: path, Action: Kept})
+		t.steps = append(t.steps, Step{Path: e.Path(), Action: Mapped, To: to})
+	case e.IsPrimitive():
+		t.steps = append(t.steps, Step{Path: e.Path(), Action: Kept})
 	}
-	w.children(path, m)
-	w.merge(path, first)
+	for child := range e.Children() {
+		t.element(child)
+	}
+	t.merge(e, first)
 }
 
-// merge replaces the steps of an element by one when all say the same.
-func (w *walk) merge(path string, first int) {
-	if len(w.steps) <= first+1 {
+// merge replaces the steps of an element, from first on, by one when all say the same.
+func (t *tracer) merge(e r4.Element, first int) {
+	if len(t.steps) <= first+1 {
 		return
 	}
-	one := w.steps[first]
-	if one.Action == Refused || slices.ContainsFunc(w.steps[first:], func(s Step) bool { return s.Action != one.Action || s.To != one.To }) {
-		return
+	one := t.steps[first]
+	differs := func(s Step) bool { return s.Action != one.Action || s.To != one.To }
+	if one.Action == Refused || slices.ContainsFunc(t.steps[first:], differs) {
+		return // each refusal keeps its own place and reason
 	}
-	one.Path = path
-	w.steps = append(w.steps[:first], one)
-}
-
-// children visits the elements of m in the order of the specification.
-func (w *walk) children(path string, m protoreflect.Message) {
-	type child struct {
-		field protoreflect.FieldDescriptor
-		value protoreflect.Value
-	}
-	var children []child
-	m.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
-		if field.Message() != nil {
-			children = append(children, child{field, value})
-		}
-		return true
-	})
-	slices.SortFunc(children, func(a, b child) int { return int(a.field.Number() - b.field.Number()) })
-	for _, c := range children {
-		at := path + "." + step(c.field)
-		if choice(m.Descriptor()) {
-			at = path
-		}
-		switch {
-		case c.field.Name() == "contained" && c.field.IsList():
-			w.contained(at)
-		case c.field.IsList():
-			for i := range c.value.List().Len() {
-				w.element(at+"["+strconv.Itoa(i)+"]", c.value.List().Get(i).Message())
-			}
-		default:
-			w.element(at, c.value.Message())
-		}
-	}
-}
-
-// contained visits the contained resources, which were unpacked in their order. Those
-// of a linked resource stay packed, and with it.
-func (w *walk) contained(path string) {
-	if path != "ServiceRequest.contained" {
-		w.steps = append(w.steps, Step{Path: path, Action: Kept})
-		return
-	}
-	for i, h := range w.held {
-		if h.path == "" {
-			w.element(path+"["+strconv.Itoa(i)+"]", h.resource.ProtoReflect())
-		}
-	}
-}
-
-// step is an element's name as FHIRPath spells it.
-func step(field protoreflect.FieldDescriptor) string {
-	if one := field.ContainingOneof(); one != nil && one.Name() == literal.Name() {
-		return "reference"
-	}
-	return field.JSONName()
-}
-
-// choice reports whether a message only holds one of several types: it is no element
-// of its own, FHIRPath says value for valueString.
-func choice(d protoreflect.MessageDescriptor) bool {
-	return d.Oneofs().Len() > 0 && d.Oneofs().Get(0).Name() == "choice"
-}
-
-// primitive reports whether an element has a value of its own rather than elements.
-func primitive(m protoreflect.Message) bool {
-	if _, ok := m.Interface().(*dtpb.ReferenceId); ok {
-		return true
-	}
-	fields := m.Descriptor().Fields()
-	for _, name := range []protoreflect.Name{"value", "value_us", "div"} {
-		if f := fields.ByName(name); f != nil && f.Message() == nil {
-			return true
-		}
-	}
-	return false
+	one.Path = e.Path()
+	t.steps = append(t.steps[:first], one)
 }

@@ -299,7 +299,7 @@ func change(m protoreflect.Message) {
 	}
 }
 
-// meaning is all that FromFHIR says of a ServiceRequest, but for the trace.
+// meaning is all that FromFHIR says of a ServiceRequest, without the trace.
 func meaning(t *testing.T, sr *srpb.ServiceRequest) string {
 	t.Helper()
 	var u understood

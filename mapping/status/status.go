@@ -1,5 +1,6 @@
 // Package status tells the practice how far a case is: the case as a FHIR Task, a
-// pure function of the case and of the event that is told.
+// pure function of the case and of the event that is told. What case, practice and owed
+// mean here: docs/words.md.
 //
 // Task: https://hl7.org/fhir/R4/task.html
 package status
@@ -19,7 +20,7 @@ import (
 	"caselink.example/mapping/cases"
 )
 
-// Systems of the Task's codes and identifiers that are ours.
+// Systems of the Task's codes that Caselink owns, and FHIR's own of its code.
 const (
 	SystemStatus     = fhir.Canonical + "/CodeSystem/case-status" // businessStatus: the states of a case
 	SystemReason     = fhir.Canonical + "/CodeSystem/case-reason" // statusReason: cases.Reasons
@@ -51,7 +52,10 @@ type Output struct {
 // owed waits for a person to decide.
 func Task(in Input) (task *tpb.Task, ok bool) {
 	c := in.Case
-	subject := c.Patient.Reference()
+
+	// The reference to the person is a logical one: no id of Caselink's means anything there.
+	id, named := c.Patient.Identifier()
+
 	task = &tpb.Task{
 		Id:             &dtpb.Id{Value: in.ID},
 		Identifier:     identifiers(in),
@@ -61,18 +65,18 @@ func Task(in Input) (task *tpb.Task, ok bool) {
 		Intent:         &tpb.Task_IntentCode{Value: vspb.TaskIntentValueSet_ORDER},
 		Priority:       &tpb.Task_PriorityCode{Value: priorities[c.Priority]},
 		Code:           r4.Concept("", fhir.Coding{System: systemTaskCode, Code: "fulfill", Display: "Fulfill the focal request"}),
-		Focus:          c.Referral.Reference(in.Base),
-		ForValue:       subject,
+		Focus:          r4.ReferenceTo(in.Base+"/ServiceRequest/"+c.Referral.ID, "ServiceRequest", c.Referral.Identifiers...),
+		ForValue:       r4.Logical(id, "Patient"),
 		AuthoredOn:     r4.DateTime(c.ReceivedAt),
 		LastModified:   r4.DateTime(in.At),
 		Requester:      requester(c.Referral),
 		Owner:          owner(c.Service),
 		Output:         outputs(in.Outputs),
 	}
-	if id := c.Referral.GroupID; id != nil {
-		task.GroupIdentifier = r4.Identifier(*id)
+	if group := c.Referral.GroupID; group != nil {
+		task.GroupIdentifier = r4.Identifier(*group)
 	}
-	return task, subject != nil
+	return task, named
 }
 
 // identifiers name the case, for ever, and the event, on every attempt to tell of it.
@@ -87,6 +91,7 @@ func identifiers(in Input) []*dtpb.Identifier {
 // service has taken it on; a closed case completes it only when something was
 // delivered: see cases.Delivered.
 func code(c cases.Case) cpb.TaskStatusCode_Value {
+	// Completed tells the practice that the person was helped.
 	if c.Status == cases.Closed && !cases.Delivered(c) {
 		return cpb.TaskStatusCode_CANCELLED
 	}
@@ -133,6 +138,9 @@ var priorities = map[cases.Priority]cpb.RequestPriorityCode_Value{
 func reason(c cases.Case, codedOnly bool) *dtpb.CodeableConcept {
 	var codings []fhir.Coding
 	text := ""
+
+	// The SNOMED CT concept goes beside Caselink's own code, not in its place: it is what a GP
+	// record can file, and it says less.
 	if r := c.StatusReason; r != nil {
 		text = r.Text
 		if known, ok := cases.ReasonFor(c.Status, r.Code); ok {
@@ -147,6 +155,9 @@ func reason(c cases.Case, codedOnly bool) *dtpb.CodeableConcept {
 	} else if c.Status == cases.NeedsInformation {
 		text = strings.Join(c.Queries, " ")
 	}
+
+	// Last, so that no words slip in by another way; the code's own display stays, for it is
+	// nobody's words.
 	if codedOnly {
 		text = ""
 	}
@@ -168,12 +179,14 @@ func owner(service *cases.Party) *dtpb.Reference {
 	if service == nil {
 		return nil
 	}
+	// The operator names services freely, often by their ODS code. A name that a parser would
+	// have to mend, such as one in small letters, is none.
 	id := fhir.Identifier{System: fhir.SystemService, Value: service.ID}
 	if code, err := nhs.ParseODSCode(service.ID); err == nil && string(code) == service.ID {
 		id.System = nhs.SystemODS
 	}
 	ref := r4.Logical(id, "Organization")
-	if service.Name != "" {
+	if ref != nil && service.Name != "" {
 		ref.Display = &dtpb.String{Value: service.Name}
 	}
 	return ref
@@ -182,13 +195,13 @@ func owner(service *cases.Party) *dtpb.Reference {
 func outputs(scores []Output) []*tpb.Task_Output {
 	var out []*tpb.Task_Output
 	for _, s := range scores {
+		// Relative: in the GP system the Observation has the id that it was sent with. Where it
+		// has not, the identifier finds it, across corrections.
 		out = append(out, &tpb.Task_Output{
 			Type: r4.Concept("", fhir.Coding{System: SystemInstrument, Code: s.Instrument}),
-			Value: &tpb.Task_Output_ValueX{Choice: &tpb.Task_Output_ValueX_Reference{Reference: &dtpb.Reference{
-				Reference:  &dtpb.Reference_Uri{Uri: &dtpb.String{Value: "Observation/" + s.ObservationID}},
-				Type:       &dtpb.Uri{Value: "Observation"},
-				Identifier: r4.Identifier(s.Identifier),
-			}}},
+			Value: &tpb.Task_Output_ValueX{Choice: &tpb.Task_Output_ValueX_Reference{
+				Reference: r4.ReferenceTo("Observation/"+s.ObservationID, "Observation", s.Identifier),
+			}},
 		})
 	}
 	return out

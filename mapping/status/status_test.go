@@ -2,6 +2,7 @@ package status_test
 
 import (
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -54,26 +55,16 @@ func sent(t *testing.T, in status.Input) map[string]any {
 func TestReceiptIsTheTaskOfTheContract(t *testing.T) {
 	t.Parallel()
 	in := input()
-	in.Outputs = []status.Output{{ObservationID: "obs-1", Identifier: fhir.Identifier{System: fhir.SystemOutcome, Value: "o1/worthwhile"}, Instrument: "ons4"}}
+	in.Outputs = []status.Output{{
+		ObservationID: "obs-1", Instrument: "ons4",
+		Identifier: fhir.Identifier{System: fhir.SystemOutcome, Value: "o1/worthwhile"},
+	}}
+	raw, err := os.ReadFile("testdata/receipt.json")
+	if err != nil {
+		t.Fatal(err)
+	}
 	var want map[string]any
-	if err := json.Unmarshal([]byte(`{
-		"resourceType": "Task", "id": "task-1",
-		"identifier": [
-			{"system": "https://caselink.example/fhir/Id/case", "value": "case-1"},
-			{"system": "https://caselink.example/fhir/Id/event", "value": "`+cases.EventID("sr-1", 1)+`"}],
-		"groupIdentifier": {"system": "https://gp.example/Id/group", "value": "G1"},
-		"status": "requested", "intent": "order", "priority": "urgent",
-		"businessStatus": {"coding": [{"system": "https://caselink.example/fhir/CodeSystem/case-status", "code": "received", "display": "Received"}]},
-		"code": {"coding": [{"system": "http://hl7.org/fhir/CodeSystem/task-code", "code": "fulfill", "display": "Fulfill the focal request"}]},
-		"focus": {"reference": "https://caselink.example/FHIR/R4/ServiceRequest/sr-1", "type": "ServiceRequest",
-			"identifier": {"system": "https://gp.example/Id/referral", "value": "R1"}},
-		"for": {"type": "Patient", "identifier": {"system": "https://fhir.nhs.uk/Id/nhs-number", "value": "9990000018"}},
-		"authoredOn": "2026-03-02T09:00:00.000Z", "lastModified": "2026-03-02T10:00:00.000Z",
-		"requester": {"type": "Organization", "identifier": {"system": "https://fhir.nhs.uk/Id/ods-organization-code", "value": "A81001"}},
-		"owner": {"type": "Organization", "display": "North Link Workers", "identifier": {"system": "https://caselink.example/fhir/Id/service", "value": "north-link"}},
-		"output": [{"type": {"coding": [{"system": "https://caselink.example/fhir/CodeSystem/instrument", "code": "ons4"}]},
-			"valueReference": {"reference": "Observation/obs-1", "type": "Observation", "identifier": {"system": "https://caselink.example/fhir/Id/outcome", "value": "o1/worthwhile"}}}]
-	}`), &want); err != nil {
+	if err := json.Unmarshal(raw, &want); err != nil {
 		t.Fatal(err)
 	}
 
@@ -113,7 +104,8 @@ func TestTaskStatusFollowsTheCase(t *testing.T) {
 
 		business := got["businessStatus"].(map[string]any)["coding"].([]any)[0].(map[string]any)
 		if got["status"] != test.want || business["code"] != string(test.state) || business["display"] == nil {
-			t.Errorf("%s because of %v: status %v, business status %v; want %s", test.state, test.reason, got["status"], business, test.want)
+			t.Errorf("%s because of %v: status %v, business status %v; want %s",
+				test.state, test.reason, got["status"], business, test.want)
 		}
 		seen[test.state] = true
 	}
@@ -125,14 +117,24 @@ func TestTaskStatusFollowsTheCase(t *testing.T) {
 func TestReasonIsToldInCodesAndWords(t *testing.T) {
 	t.Parallel()
 	const system = "https://caselink.example/fhir/CodeSystem/case-reason"
-	declined := `{"coding":[{"system":"` + system + `","code":"declined","display":"Declined by the person"},{"system":"http://snomed.info/sct","code":"871711000000103"}]`
+	declined := `{"coding":[{"system":"` + system + `","code":"declined","display":"Declined by the person"},` +
+		`{"system":"http://snomed.info/sct","code":"871711000000103"}]`
 	tests := map[string]struct {
 		change func(*status.Input)
 		want   string
 	}{
-		"code and words": {func(in *status.Input) { in.Case.StatusReason = &cases.Reason{Code: "declined", Text: "No, thank you"} }, declined + `,"text":"No, thank you"}`},
-		"code":           {func(in *status.Input) { in.Case.StatusReason = &cases.Reason{Code: "declined"} }, declined + `,"text":"Declined by the person"}`},
-		"words":          {func(in *status.Input) { in.Case.StatusReason = &cases.Reason{Text: "No, thank you"} }, `{"text":"No, thank you"}`},
+		"code and words": {
+			func(in *status.Input) { in.Case.StatusReason = &cases.Reason{Code: "declined", Text: "No, thank you"} },
+			declined + `,"text":"No, thank you"}`,
+		},
+		"code": {
+			func(in *status.Input) { in.Case.StatusReason = &cases.Reason{Code: "declined"} },
+			declined + `,"text":"Declined by the person"}`,
+		},
+		"words": {
+			func(in *status.Input) { in.Case.StatusReason = &cases.Reason{Text: "No, thank you"} },
+			`{"text":"No, thank you"}`,
+		},
 		"coded only": {func(in *status.Input) {
 			in.CodedOnly, in.Case.StatusReason = true, &cases.Reason{Code: "declined", Text: "No, thank you"}
 		}, declined + `}`},
@@ -179,7 +181,8 @@ func TestPersonIsNamedAsThePracticeKnowsThem(t *testing.T) {
 
 		task, ok := status.Task(in)
 
-		if got := task.GetForValue().GetIdentifier().GetValue().GetValue(); got != test.want || ok != (test.want != "") || r4.Literal(task.GetForValue()) != "" {
+		subject := task.GetForValue()
+		if got := subject.GetIdentifier().GetValue().GetValue(); got != test.want || ok != (test.want != "") || r4.Literal(subject) != "" {
 			t.Errorf("%s: for %q, ok %v; want %q and no literal reference", name, got, ok, test.want)
 		}
 	}

@@ -1,6 +1,7 @@
 // Package terminology says what a code means to a link worker: which need it
 // stands for, and whether it asks for social prescribing at all. Unknown is an
-// answer; no code is refused, changed or guessed from its words.
+// answer; no code is refused, changed or guessed from its words. A Map is a value, which an
+// operator may replace. What need means here: docs/words.md.
 package terminology
 
 import (
@@ -70,6 +71,8 @@ var needs string
 // Default is the map that Caselink comes with. It holds the rows whose source is marked
 // A, A- or B: a primary source or an open code list of the NHS. Nothing less is shipped.
 func Default() Map {
+	// needs.tsv has six columns that are read; the seventh, how good its source is, is for
+	// those who change it. A test reads every row.
 	concepts := map[key]Concept{}
 	for line := range strings.Lines(needs) {
 		f := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
@@ -102,6 +105,8 @@ func (m Map) Lookup(c fhir.Coding) (Concept, bool) {
 // normal drops the two-character term code of a seven-byte Read code. Case and
 // trailing dots of Read codes carry meaning and stay.
 func normal(system, code string) string {
+	// A Read code has five bytes, and seven with its term code. Six are a code that was cut
+	// off: the five in front may be another's, so they stay a code that nobody knows.
 	if (system == nhs.SystemReadV2 || system == nhs.SystemCTV3) && len(code) == 7 {
 		return code[:5]
 	}
@@ -111,6 +116,7 @@ func normal(system, code string) string {
 // Category is the need category of a concept's codings: the first that the map
 // knows. ok is false, and the category Unspecified, when it knows none.
 func (m Map) Category(codings []fhir.Coding) (category string, ok bool) {
+	// The first and not the best: the sender put it first, and knows the person.
 	for _, c := range codings {
 		if concept, ok := m.Lookup(c); ok {
 			return concept.Category, true
@@ -121,7 +127,7 @@ func (m Map) Category(codings []fhir.Coding) (category string, ok bool) {
 
 // Disagree reports whether two of the codings stand for different needs.
 func (m Map) Disagree(codings []fhir.Coding) bool {
-	first := ""
+	first := "" // what no code tells disagrees with nothing
 	for _, c := range codings {
 		concept, ok := m.Lookup(c)
 		if ok && first != "" && concept.Category != first {
@@ -138,6 +144,7 @@ func (m Map) Disagree(codings []fhir.Coding) bool {
 // formed. The repair is the identifier that a spreadsheet cut, for a person to
 // confirm; empty unless it is one that these tables know.
 func (m Map) Damaged(c fhir.Coding) (repair fhir.Coding, damaged bool) {
+	// Other systems have no check digit, so nothing can be said of their codes.
 	if nhs.System(c.System) != nhs.SystemSNOMED || c.Code == "" {
 		return fhir.Coding{}, false
 	}
@@ -148,11 +155,14 @@ func (m Map) Damaged(c fhir.Coding) (repair fhir.Coding, damaged bool) {
 	if !ok {
 		return fhir.Coding{}, true
 	}
-	if concept, ok := m.concepts[key{nhs.SystemSNOMED, id.String()}]; ok {
-		return fhir.Coding{System: nhs.SystemSNOMED, Code: id.String(), Display: concept.Display}, true
+
+	// A person confirms a repair by its words, so one that the tables do not know is none.
+	known := key{nhs.SystemSNOMED, string(id)}
+	if concept, ok := m.concepts[known]; ok {
+		return fhir.Coding{System: known.system, Code: known.code, Display: concept.Display}, true
 	}
-	if request, ok := m.requests[key{nhs.SystemSNOMED, id.String()}]; ok {
-		return fhir.Coding{System: nhs.SystemSNOMED, Code: id.String(), Display: request.display}, true
+	if request, ok := m.requests[known]; ok {
+		return fhir.Coding{System: known.system, Code: known.code, Display: request.display}, true
 	}
 	return fhir.Coding{}, true
 }

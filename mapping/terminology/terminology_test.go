@@ -67,6 +67,8 @@ func TestCategoryIsTheFirstThatTheMapKnows(t *testing.T) {
 		{[]fhir.Coding{read("13EH.00")}, "housing"},
 		{[]fhir.Coding{{System: terminology.SystemNeed, Code: "food"}}, "food"},
 		{[]fhir.Coding{{System: terminology.SystemNeed, Code: "fod"}}, ""},
+		{[]fhir.Coding{read("13EH.0")}, ""}, // half a term code: cut off in between, so nobody knows what was meant
+		{[]fhir.Coding{read("13EH.000")}, ""},
 		{[]fhir.Coding{read("13EH")}, ""},  // the dot carries meaning
 		{[]fhir.Coding{read("13eh.")}, ""}, // so does the case
 		{[]fhir.Coding{{Code: "267076002"}}, ""},
@@ -142,6 +144,7 @@ func TestRequestedIsSocialPrescribingWhenOneCodeSaysSo(t *testing.T) {
 		{[]fhir.Coding{local, sct("515721000000104")}, terminology.RequestSocialPrescribing},
 		{[]fhir.Coding{sct("1078371000000100"), sct("871731000000106")}, terminology.RequestSocialPrescribing},
 		{[]fhir.Coding{read("8T09.00")}, terminology.RequestSocialPrescribing},
+		{[]fhir.Coding{read("8T09.0")}, terminology.RequestUnknown},
 		{[]fhir.Coding{sct("1078371000000100")}, terminology.RequestOther},
 		{[]fhir.Coding{sct("871711000000103")}, terminology.RequestDeclined},
 		{[]fhir.Coding{local}, terminology.RequestUnknown},
@@ -158,7 +161,8 @@ func TestCategoriesAllHaveATextForPeople(t *testing.T) {
 	all := terms.Categories()
 	for _, c := range all {
 		got, ok := terms.Lookup(fhir.Coding{System: terminology.SystemNeed, Code: c.Code})
-		want := terminology.Concept{Display: c.Display, Category: c.Code, Equivalence: "equivalent", Sensitive: c.Code == "domestic-abuse-safety"}
+		want := terminology.Concept{Display: c.Display, Category: c.Code, Equivalence: "equivalent"}
+		want.Sensitive = c.Code == "domestic-abuse-safety"
 		if !ok || c.Display == "" || got != want {
 			t.Errorf("%s stands for %+v, %v; want %+v", c.Code, got, ok, want)
 		}

@@ -3,8 +3,6 @@ package workflow
 import (
 	"time"
 
-	srpb "github.com/google/fhir/go/proto/google/fhir/proto/r4/core/resources/service_request_go_proto"
-
 	"caselink.example/fhir"
 	"caselink.example/fhir/r4"
 	"caselink.example/mapping/cases"
@@ -53,14 +51,9 @@ func mapped(c cases.Case, ref referral.Reading) Mapped {
 // Trace says what became of each element of a stored ServiceRequest as it was
 // received: the id and the stamps that a server adds are left out.
 func (m Meaning) Trace(stored []byte) ([]referral.Step, error) {
-	r, err := r4.UnmarshalType(stored, "ServiceRequest")
+	r, err := r4.UnmarshalType(r4.Unstamp(stored), "ServiceRequest")
 	if err != nil {
 		return nil, err
-	}
-	request := r.Proto.(*srpb.ServiceRequest) // UnmarshalType says so
-	request.Id = nil
-	if meta := request.GetMeta(); meta != nil {
-		meta.VersionId, meta.LastUpdated = nil, nil
 	}
 	ref, err := referral.FromFHIR(r, m.Terms)
 	if err != nil {
