@@ -35,15 +35,20 @@ func receivers(practices []config.Practice) (map[string]delivery.Receiver, error
 	destinations := map[string]config.Destination{}
 	for _, p := range practices {
 		for _, d := range p.Destinations {
-			if d.Kind != config.KindFHIR {
-				continue
+			switch d.Kind {
+			case config.KindNone:
+			case config.KindFHIR:
+				base, err := url.Parse(d.Base)
+				if err != nil {
+					return nil, err
+				}
+				allowed = append(allowed, httpclient.Address(base))
+				destinations[d.ID] = d
+			default:
+				// The directory lets the practice be owed things: without a receiver they would wait
+				// for ever, and nobody would be told.
+				return nil, fmt.Errorf("destination %s: there is no receiver of kind %s", d.ID, d.Kind)
 			}
-			base, err := url.Parse(d.Base)
-			if err != nil {
-				return nil, err
-			}
-			allowed = append(allowed, httpclient.Address(base))
-			destinations[d.ID] = d
 		}
 	}
 

@@ -26,7 +26,7 @@ func NewDirectory(cfg config.Config) Directory {
 		practice := workflow.Practice{ODS: p.ODS, Name: p.Name, DefaultService: p.DefaultService}
 		for _, dest := range p.Destinations {
 			// A practice that polls owes itself nothing: an item for it would stay owed for ever.
-			if dest.Kind == config.KindFHIR {
+			if dest.Kind != config.KindNone {
 				practice.Destinations = append(practice.Destinations, dest.ID)
 			}
 		}

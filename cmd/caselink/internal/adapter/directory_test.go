@@ -11,7 +11,7 @@ import (
 
 var directory = NewDirectory(config.Config{
 	Practices: []config.Practice{{ODS: "Y99901", Name: "Bramley Green Surgery", Destinations: []config.Destination{
-		{ID: "Y99901", Kind: config.KindFHIR}, {ID: "polls", Kind: "none"},
+		{ID: "Y99901", Kind: config.KindFHIR}, {ID: "polls", Kind: config.KindNone},
 	}}},
 	Services: []config.Service{{
 		ID: "riverside", Name: "Riverside", ODS: "Y99911",

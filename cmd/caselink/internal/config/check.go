@@ -109,7 +109,7 @@ func (r *reader) checkDestination(path string, d Destination) {
 		if d.Mode != ModePUT && d.Mode != modePOST {
 			r.fault(path+".mode", "must be put or post")
 		}
-	case kindNone:
+	case KindNone:
 		// Settings that do nothing are a fault: whoever wrote them expects write-backs.
 		if d.Base != "" || d.Mode != "" || d.TokenFile != "" {
 			r.fault(path, "kind none sends nothing: remove base, mode and token_file, or say kind: fhir")

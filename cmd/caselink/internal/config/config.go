@@ -71,7 +71,7 @@ type Practice struct {
 // The kinds of destination, and how a receiver takes a resource.
 const (
 	KindFHIR = "fhir" // a FHIR R4 REST base
-	kindNone = "none" // nothing is sent: the practice polls
+	KindNone = "none" // nothing is sent: the practice polls
 
 	ModePUT  = "put"  // to an id that Caselink chose, with If-Match
 	modePOST = "post" // one resource per event, with If-None-Exist
