@@ -31,7 +31,7 @@ var floors = map[string]int{
 	"connectors/store": 3, "connectors/gpfhir": 3, "connectors/delivery/ledgertest": 3,
 	"connectors/delivery": 2, "connectors/store/cluster": 2, "connectors/api/auth": 2, "connectors/simulator": 2, "connectors/httpclient": 1,
 
-	"mapping/workflow": 4, "mapping/referral": 3, "mapping/status": 3, "mapping/outcome": 3, "mapping/cases": 2, "mapping/terminology": 2,
+	"mapping/workflow": 4, "mapping/referral": 3, "mapping/status": 3, "mapping/outcome": 3, "mapping/cases/casestest": 3, "mapping/cases": 2, "mapping/terminology": 2,
 
 	"fhir/validate": 3, "fhir/r4": 2, "fhir/nhs": 2, "fhir": 1,
 }
