@@ -27,7 +27,7 @@ var floors = map[string]int{
 
 	"connectors/api/edge/edgetest": 6,
 	"connectors/api/fhirapi":       5, "connectors/api/caseapi": 5, "connectors/store/fsck": 5,
-	"connectors/api/edge": 4, "connectors/store/storetest": 4, "connectors/store/measure": 4, "connectors/store/ledger": 4, "connectors/store/feed": 4,
+	"connectors/api/edge": 4, "connectors/api/caseview": 4, "connectors/store/storetest": 4, "connectors/store/measure": 4, "connectors/store/ledger": 4, "connectors/store/feed": 4,
 	"connectors/store": 3, "connectors/gpfhir": 3, "connectors/delivery/ledgertest": 3,
 	"connectors/delivery": 2, "connectors/store/cluster": 2, "connectors/api/auth": 2, "connectors/simulator": 2, "connectors/httpclient": 1,
 

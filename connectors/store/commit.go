@@ -48,9 +48,9 @@ const insertAudit = `insert into caselink.audit (at, holder, service, role, clie
 // queueChange queues what a later Change writes.
 func queueChange(b *Batch, scope fhir.Scope, c workflow.Change) error {
 	r := c.Referral
-	doc, err := json.Marshal(c.Case)
+	doc, err := encodeCase(c.Case)
 	if err != nil {
-		return fmt.Errorf("marshal case: %w", err)
+		return err
 	}
 	for _, v := range c.Resources {
 		b.Queue(insertVersion, r.Holder, v.Type, parse(v.ID), v.Version, parse(r.ID), r.Service, v.LastUpdated, v.JSON)
@@ -66,7 +66,7 @@ func queueChange(b *Batch, scope fhir.Scope, c workflow.Change) error {
 
 func queueEvent(b *Batch, scope fhir.Scope, c workflow.Change) error {
 	e := c.Event
-	actor, err := json.Marshal(e.Actor)
+	actor, err := json.Marshal(actorDocument(e.Actor))
 	if err != nil {
 		return fmt.Errorf("marshal actor: %w", err)
 	}
@@ -74,7 +74,7 @@ func queueEvent(b *Batch, scope fhir.Scope, c workflow.Change) error {
 	if e.Reason != nil {
 		reason = *e.Reason
 	}
-	b.Queue(insertEvent, c.Referral.Holder, parse(c.Referral.ID), e.Seq, parse(c.Case.ID), c.Referral.Service, e.Kind, string(e.From), string(e.To),
+	b.Queue(insertEvent, c.Referral.Holder, parse(c.Referral.ID), e.Seq, parse(c.Case.ID), c.Referral.Service, string(e.Kind), string(e.From), string(e.To),
 		reason.Code, reason.Text, actor, optional(e.OutcomeID), e.OccurredAt, scope.Caller.RequestID)
 	return nil
 }
@@ -203,10 +203,9 @@ func lockReferralOf(ctx context.Context, conn *pgx.Conn, scope fhir.Scope, caseI
 		return cur, err
 	}
 	cur.Referral.ID, cur.Task.ID = referral.String(), task.String()
-	if err := json.Unmarshal(doc, &cur.Case); err != nil {
-		return cur, fmt.Errorf("read stored case: %w", err)
-	}
-	return cur, nil
+	c, err := decodeCase(doc)
+	cur.Case = c
+	return cur, err
 }
 
 // rollback ends a failed transaction; a connection that cannot even do that is closed.

@@ -67,11 +67,11 @@ func (db *DB) Create(ctx context.Context, scope fhir.Scope, c workflow.Change) (
 
 // openingArgs are the arguments of openReferral, in its order.
 func openingArgs(scope fhir.Scope, c workflow.Change) ([]any, error) {
-	doc, err := json.Marshal(c.Case)
+	doc, err := encodeCase(c.Case)
 	if err != nil {
-		return nil, fmt.Errorf("marshal case: %w", err)
+		return nil, err
 	}
-	actor, err := json.Marshal(c.Event.Actor)
+	actor, err := json.Marshal(actorDocument(c.Event.Actor))
 	if err != nil {
 		return nil, fmt.Errorf("marshal actor: %w", err)
 	}
@@ -83,7 +83,7 @@ func openingArgs(scope fhir.Scope, c workflow.Change) ([]any, error) {
 	args = append(args, versionColumns(c.Resources)...)
 	task := taskOf(c.Resources)
 	args = append(args, parse(c.Case.ID), optional(task.ID), task.Version, string(c.Case.Status), needs(c.Case), c.Case.UpdatedAt, doc)
-	args = append(args, c.Event.Kind, actor, c.Event.OccurredAt, c.Withhold)
+	args = append(args, string(c.Event.Kind), actor, c.Event.OccurredAt, c.Withhold)
 	args = append(args, owedColumns(c.Owed)...)
 	a := c.Audit
 	return append(args, a.At, string(scope.Role), who.Client, who.User, who.UserName, who.UserRole, who.Organisation,

@@ -3,8 +3,6 @@ package store
 import (
 	"context"
 	"encoding/base64"
-	"encoding/json"
-	"fmt"
 	"strings"
 	"time"
 
@@ -56,11 +54,7 @@ func (db *DB) Case(ctx context.Context, scope fhir.Scope, id string) (cases.Case
 	if err != nil {
 		return cases.Case{}, err
 	}
-	var c cases.Case
-	if err := json.Unmarshal(doc, &c); err != nil {
-		return c, fmt.Errorf("read stored case: %w", err)
-	}
-	return c, nil
+	return decodeCase(doc)
 }
 
 // auditCaseRead takes the holder from the case's own row.
@@ -95,19 +89,8 @@ func (db *DB) ofCase(ctx context.Context, what string, scope fhir.Scope, caseID,
 	return value, db.Send(ctx, what, b)
 }
 
-// CaseFilter narrows a list of cases. Its zero value is every case of the caller's services.
-type CaseFilter struct {
-	Status       string
-	Need         string
-	Sensitive    bool // Need also finds needs that are sensitive
-	Service      string
-	ChangedSince time.Time
-	Limit        int    // at most 200; 0 is 50
-	Cursor       string // of the page before; "" for the first
-}
-
-// needs are the marks of which a case must have one; nil for any case.
-func (f CaseFilter) needs() []string {
+// wanted are the marks of which a case must have one; nil for any case.
+func wanted(f cases.Filter) []string {
 	switch {
 	case f.Need == "":
 		return nil
@@ -129,7 +112,7 @@ const auditCaseList = `insert into caselink.audit (at, holder, service, role, cl
 	from unnest(string_to_array(current_setting('caselink.services', true), ',')) s`
 
 // Cases lists cases, newest first, and the cursor of the next page; "" after the last.
-func (db *DB) Cases(ctx context.Context, scope fhir.Scope, f CaseFilter) ([]cases.Case, string, error) {
+func (db *DB) Cases(ctx context.Context, scope fhir.Scope, f cases.Filter) ([]cases.Case, string, error) {
 	limit := f.Limit
 	if limit == 0 {
 		limit = 50
@@ -141,7 +124,7 @@ func (db *DB) Cases(ctx context.Context, scope fhir.Scope, f CaseFilter) ([]case
 	page := []cases.Case{}
 	var next string
 	b := NewBatch(scope)
-	b.Queue(selectCases, f.Status, f.needs(), f.Service, f.ChangedSince, after, pgtype.UUID{Bytes: afterID, Valid: true}, limit+1).Query(func(rows pgx.Rows) error {
+	b.Queue(selectCases, string(f.Status), wanted(f), f.Service, f.ChangedSince, after, pgtype.UUID{Bytes: afterID, Valid: true}, limit+1).Query(func(rows pgx.Rows) error {
 		var id uuid.UUID
 		var received time.Time
 		for rows.Next() {
@@ -150,12 +133,12 @@ func (db *DB) Cases(ctx context.Context, scope fhir.Scope, f CaseFilter) ([]case
 				return nil
 			}
 			var doc []byte
-			var c cases.Case
 			if err := rows.Scan(&id, &received, &doc); err != nil {
 				return err
 			}
-			if err := json.Unmarshal(doc, &c); err != nil {
-				return fmt.Errorf("read stored case: %w", err)
+			c, err := decodeCase(doc)
+			if err != nil {
+				return err
 			}
 			page = append(page, c)
 		}
@@ -194,32 +177,17 @@ func readCursor(cursor string) (*time.Time, uuid.UUID, error) {
 	return &t, u, nil
 }
 
-// CaseEvent is one thing that happened to a case, as the case API shows it.
-type CaseEvent struct {
-	Position  *int64        `json:"position"` // in the feed; null until it is numbered
-	Seq       int           `json:"seq"`      // within the referral, from 1, without gaps
-	Case      string        `json:"case"`
-	Kind      string        `json:"kind"`
-	From      string        `json:"from,omitempty"`
-	To        string        `json:"to"`
-	Reason    *cases.Reason `json:"reason,omitempty"`
-	Actor     cases.Actor   `json:"actor"`
-	Outcome   string        `json:"outcome,omitempty"` // id of the recorded outcome
-	At        time.Time     `json:"at"`
-	RequestID string        `json:"requestId"`
-}
-
 const selectCaseEvents = `select position, seq, case_id, kind, coalesce(from_status, ''), to_status, coalesce(reason_code, ''), coalesce(reason_text, ''),
 		actor, outcome_id, occurred_at, request_id
 	from caselink.events e where (holder, referral) = (select holder, referral from caselink.cases where id = $1) order by seq`
 
 // CaseEvents lists what happened to a case, oldest first.
-func (db *DB) CaseEvents(ctx context.Context, scope fhir.Scope, id string) ([]CaseEvent, error) {
+func (db *DB) CaseEvents(ctx context.Context, scope fhir.Scope, id string) ([]cases.StoredEvent, error) {
 	u, err := uuid.Parse(id)
 	if err != nil || u.String() != id {
 		return nil, fhir.Errorf(fhir.IssueNotFound, "not found")
 	}
-	events := []CaseEvent{}
+	events := []cases.StoredEvent{}
 	b := NewBatch(scope)
 	b.Queue(selectCaseEvents, pgtype.UUID{Bytes: u, Valid: true}).Query(func(rows pgx.Rows) error {
 		for rows.Next() {
@@ -241,21 +209,22 @@ func (db *DB) CaseEvents(ctx context.Context, scope fhir.Scope, id string) ([]Ca
 	return events, nil
 }
 
-func scanEvent(rows pgx.Rows) (CaseEvent, error) {
-	var e CaseEvent
+func scanEvent(rows pgx.Rows) (cases.StoredEvent, error) {
+	var e cases.StoredEvent
+	var actor actorDocument
 	var reason cases.Reason
 	var caseID uuid.UUID
 	var outcome *uuid.UUID
-	err := rows.Scan(&e.Position, &e.Seq, &caseID, &e.Kind, &e.From, &e.To, &reason.Code, &reason.Text, &e.Actor, &outcome, &e.At, &e.RequestID)
+	err := rows.Scan(&e.Position, &e.Seq, &caseID, &e.Kind, &e.From, &e.To, &reason.Code, &reason.Text, &actor, &outcome, &e.OccurredAt, &e.RequestID)
 	if err != nil {
 		return e, err
 	}
-	e.Case, e.At = caseID.String(), e.At.UTC()
+	e.Case, e.Actor, e.OccurredAt = caseID.String(), cases.Actor(actor), e.OccurredAt.UTC()
 	if reason != (cases.Reason{}) {
 		e.Reason = &reason
 	}
 	if outcome != nil {
-		e.Outcome = outcome.String()
+		e.OutcomeID = outcome.String()
 	}
 	return e, nil
 }

@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -78,7 +77,7 @@ func TestAnotherPracticeSeesNothing(t *testing.T) {
 	if _, err := db.Case(t.Context(), storetest.App("svc-b"), c.Case.ID); !fhir.Is(err, fhir.IssueNotFound) {
 		t.Errorf("another service reads the case: %v", err)
 	}
-	if page, _, err := db.Cases(t.Context(), storetest.App("svc-b"), store.CaseFilter{}); err != nil || len(page) != 0 {
+	if page, _, err := db.Cases(t.Context(), storetest.App("svc-b"), cases.Filter{}); err != nil || len(page) != 0 {
 		t.Errorf("another service lists %d cases, error %v", len(page), err)
 	}
 	err := db.Update(t.Context(), storetest.App("svc-b"), c.Case.ID, func(workflow.Current) (workflow.Change, error) { return workflow.Change{}, nil })
@@ -110,7 +109,7 @@ func TestHundredEqualReferralsAreOneCase(t *testing.T) {
 	if got := created.Load(); got != 1 {
 		t.Errorf("%d referrals were created, want 1", got)
 	}
-	if page, _, err := db.Cases(t.Context(), storetest.App("svc-a"), store.CaseFilter{}); err != nil || len(page) != 1 {
+	if page, _, err := db.Cases(t.Context(), storetest.App("svc-a"), cases.Filter{}); err != nil || len(page) != 1 {
 		t.Errorf("%d cases, error %v, want 1", len(page), err)
 	}
 }
@@ -206,7 +205,7 @@ func TestPagesHoldEachCaseOnce(t *testing.T) {
 
 	cursor := ""
 	for pages := 0; ; pages++ {
-		page, next, err := db.Cases(t.Context(), storetest.App("svc-a"), store.CaseFilter{Limit: 3, Cursor: cursor})
+		page, next, err := db.Cases(t.Context(), storetest.App("svc-a"), cases.Filter{Limit: 3, Cursor: cursor})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -232,7 +231,7 @@ func TestStrangeCursorIsRefused(t *testing.T) {
 	t.Parallel()
 	db := open(t)
 	for _, cursor := range []string{"x", "!!!", "eA", "MjAyNi0wMS0wMVQwMDowMDowMFogeA"} {
-		if _, _, err := db.Cases(t.Context(), storetest.App("svc-a"), store.CaseFilter{Cursor: cursor}); !fhir.Is(err, fhir.IssueInvalid) {
+		if _, _, err := db.Cases(t.Context(), storetest.App("svc-a"), cases.Filter{Cursor: cursor}); !fhir.Is(err, fhir.IssueInvalid) {
 			t.Errorf("cursor %q: %v, want IssueInvalid", cursor, err)
 		}
 	}
@@ -278,21 +277,5 @@ func TestEveryTableHoldsItsPatientsUnderRowLevelSecurity(t *testing.T) {
 		where nspname = 'caselink' and relkind = 'r' and not (relrowsecurity and relforcerowsecurity)`)
 	if len(open) > 0 {
 		t.Errorf("tables without forced row-level security: %v", open)
-	}
-}
-
-func TestCaseDocumentIsPlainJSON(t *testing.T) {
-	t.Parallel()
-	c := storetest.Opening("Y99901", "svc-a", "1").Case
-	raw, err := json.Marshal(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var back cases.Case
-	if err := json.Unmarshal(raw, &back); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(c, back); diff != "" {
-		t.Errorf("case changes on its way through the database (-want +got):\n%s", diff)
 	}
 }

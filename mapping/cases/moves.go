@@ -48,9 +48,9 @@ func Moves(from State) []State { return slices.Clone(next[from]) }
 
 // Move is one step of a case, and who makes it.
 type Move struct {
-	To     State   `json:"to"`
-	Reason *Reason `json:"reason,omitempty"`
-	Actor  Actor   `json:"actor"`
+	To     State
+	Reason *Reason
+	Actor  Actor
 }
 
 // Move returns the case after the move, and leaves c as it was. It reports every

@@ -9,16 +9,16 @@ import (
 
 // ReasonCode is one of the reasons for ending a case.
 type ReasonCode struct {
-	Code    string `json:"code"`
-	Display string `json:"display"`
+	Code    string
+	Display string
 	// National is the REFERRAL REJECTION REASON of the NHS Data Dictionary: 01
 	// duplicate, 02 inappropriate, 03 incomplete; "" where it has none.
-	National string `json:"national,omitempty"`
+	National string
 	// SNOMED is the concept that a GP record holds for it; "" where none is known.
-	SNOMED string `json:"snomed,omitempty"`
+	SNOMED string
 	// Delivered says what the reason tells of the person: yes, no, or, where it
 	// tells nothing, "" (then it matters whether the case was ever active).
-	Delivered string `json:"-"`
+	Delivered string
 }
 
 var reasons = map[State][]ReasonCode{

@@ -37,7 +37,7 @@ func (f *Flow) moved(cur Current, version int, move cases.Move) (Change, error) 
 	if err != nil {
 		return Change{}, err
 	}
-	change := f.next(cur, c, Event{Kind: EventMoved, From: cur.Case.Status, To: c.Status, Reason: move.Reason, Actor: move.Actor, OccurredAt: now})
+	change := f.next(cur, c, cases.Event{Kind: cases.EventMoved, From: cur.Case.Status, To: c.Status, Reason: move.Reason, Actor: move.Actor, OccurredAt: now})
 	return f.withTask(change, cur.Task, f.destinations(cur.Referral))
 }
 
@@ -96,7 +96,7 @@ func (f *Flow) recorded(cur Current, scored outcome.Scored, a Answers) (Change, 
 		o.ID, o.Version = before.ID, before.Version+1
 	}
 	c := cur.Case.WithOutcome(o)
-	change := f.next(cur, c, Event{Kind: EventOutcome, From: c.Status, To: c.Status, Actor: a.Actor, OutcomeID: o.ID, OccurredAt: now})
+	change := f.next(cur, c, cases.Event{Kind: cases.EventOutcome, From: c.Status, To: c.Status, Actor: a.Actor, OutcomeID: o.ID, OccurredAt: now})
 	change, err := f.withObservations(change, o)
 	return change, o, err
 }
@@ -138,7 +138,7 @@ func (f *Flow) withObservations(c Change, o cases.Outcome) (Change, error) {
 }
 
 // next is the Change that every later event of a referral begins with.
-func (f *Flow) next(cur Current, c cases.Case, e Event) Change {
+func (f *Flow) next(cur Current, c cases.Case, e cases.Event) Change {
 	root := cur.Referral
 	root.Seq++
 	e.Seq = root.Seq

@@ -17,7 +17,7 @@ type Change struct {
 	Opening   *Opening      // set by the Change that creates the referral
 	Resources []fhir.Stored // new versions
 	Case      cases.Case
-	Event     Event
+	Event     cases.Event
 	Owed      []Owed
 	Withhold  bool // nothing more of this referral is sent: see cases.Consent
 	Audit     Audit
@@ -60,25 +60,6 @@ type Original struct {
 	MediaType string
 	Body      []byte
 }
-
-// Event is one thing that happened to a case. Its number within the referral is
-// gap-free; the feed gives it a position later.
-type Event struct {
-	Seq        int
-	Kind       string // EventReceived, EventMoved or EventOutcome
-	From, To   cases.State
-	Reason     *cases.Reason
-	Actor      cases.Actor
-	OutcomeID  string // EventOutcome only
-	OccurredAt time.Time
-}
-
-// The kinds of event.
-const (
-	EventReceived = "received"
-	EventMoved    = "moved"
-	EventOutcome  = "outcome-recorded"
-)
 
 // Owed is one resource version that a destination has not had yet. The items of a
 // referral leave for one destination in the order in which they were committed.

@@ -149,7 +149,7 @@ func (f *Flow) firstChange(scope fhir.Scope, practice Practice, r r4.Resource, r
 		Resources: []fhir.Stored{stored},
 		Case:      c,
 		Withhold:  withhold(c),
-		Event:     Event{Seq: 1, Kind: EventReceived, To: c.Status, Actor: cases.Actor{Name: practice.Name, Organisation: practice.ODS}, OccurredAt: now},
+		Event:     cases.Event{Seq: 1, Kind: cases.EventReceived, To: c.Status, Actor: cases.Actor{Name: practice.Name, Organisation: practice.ODS}, OccurredAt: now},
 		Audit:     Audit{At: now, Action: "C", Holder: scope.Holder, Service: root.Service, ResourceType: "ServiceRequest", ResourceID: id, Referral: id},
 	}
 	return f.withTask(change, fhir.Meta{ID: f.NewID()}, practice.Destinations)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"caselink.example/connectors/api/caseview"
 	"caselink.example/fhir"
 	"caselink.example/fhir/r4"
 	"caselink.example/mapping/cases"
@@ -117,7 +118,17 @@ func golden(t *testing.T, name string, c Change) {
 	for _, r := range c.Resources {
 		resources = append(resources, json.RawMessage(r.JSON))
 	}
-	shown := map[string]any{"referral": c.Referral, "case": c.Case, "event": c.Event, "owed": c.Owed, "audit": c.Audit, "resources": resources}
+	e := c.Event
+	event := struct {
+		Seq        int
+		Kind       cases.EventKind
+		From, To   cases.State
+		Reason     *caseview.Reason
+		Actor      caseview.Actor
+		OutcomeID  string
+		OccurredAt time.Time
+	}{e.Seq, e.Kind, e.From, e.To, (*caseview.Reason)(e.Reason), caseview.Actor(e.Actor), e.OutcomeID, e.OccurredAt}
+	shown := map[string]any{"referral": c.Referral, "case": caseview.Of(c.Case), "event": event, "owed": c.Owed, "audit": c.Audit, "resources": resources}
 	if o := c.Opening; o != nil {
 		shown["opening"] = map[string]any{"identities": o.Identities, "digest": fmt.Sprintf("%x", o.Digest[:4]), "mediaType": o.Original.MediaType, "bytes": len(o.Original.Body)}
 	}
@@ -344,7 +355,7 @@ func TestNothingIsReadButByTheMeaningThatWasGiven(t *testing.T) {
 	if len(faults) != 1 || faults[0].Rule != "dom-6" { // the one rule of every resource that needs no table
 		t.Errorf("without terms or rules a referral is told %v", faults)
 	}
-	if got := mapped.Needs[0].Category; got != terminology.Unspecified {
+	if got := mapped.Case.Needs[0].Category; got != terminology.Unspecified {
 		t.Errorf("without terms the need is %s", got)
 	}
 	if err == nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"caselink.example/connectors/api/caseview"
 	"caselink.example/connectors/api/edge"
 	"caselink.example/fhir"
 	"caselink.example/mapping/cases"
@@ -19,9 +20,9 @@ import (
 // Requests of the API. The actor may be left out by a caller whose token names a user.
 type (
 	moveRequest struct {
-		To     cases.State   `json:"to"`
-		Reason *cases.Reason `json:"reason,omitempty"`
-		Actor  *cases.Actor  `json:"actor,omitempty"`
+		To     cases.State      `json:"to"`
+		Reason *caseview.Reason `json:"reason,omitempty"`
+		Actor  *caseview.Actor  `json:"actor,omitempty"`
 	}
 	outcomeRequest struct {
 		Instrument string                     `json:"instrument"`
@@ -29,7 +30,7 @@ type (
 		Answers    map[string]json.RawMessage `json:"answers"`
 		AnsweredAt *time.Time                 `json:"answeredAt,omitempty"` // default: now
 		Corrects   string                     `json:"corrects,omitempty"`   // id of the outcome that this one corrects
-		Actor      *cases.Actor               `json:"actor,omitempty"`
+		Actor      *caseview.Actor            `json:"actor,omitempty"`
 	}
 )
 
@@ -42,7 +43,7 @@ func (a *API) transition(c *gin.Context) error {
 	if err := decode(c, &body); err != nil {
 		return err
 	}
-	move := cases.Move{To: body.To, Reason: body.Reason, Actor: actor(c, body.Actor)}
+	move := cases.Move{To: body.To, Reason: (*cases.Reason)(body.Reason), Actor: actor(c, body.Actor)}
 	moved, err := a.Flow.Transition(c.Request.Context(), edge.Scope(c, fhir.RoleApp), c.Param("id"), version, move)
 	if err != nil {
 		return err
@@ -78,16 +79,16 @@ func (a *API) recordOutcome(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusCreated, recorded)
+	c.JSON(http.StatusCreated, caseview.OfOutcome(recorded))
 	return nil
 }
 
 // actor is who does it: the user of the token where there is one, else whom the app
 // names. A token that names no person by name leaves that to the app.
-func actor(c *gin.Context, named *cases.Actor) cases.Actor {
+func actor(c *gin.Context, named *caseview.Actor) cases.Actor {
 	var told cases.Actor
 	if named != nil {
-		told = *named
+		told = cases.Actor(*named)
 	}
 	caller := edge.Caller(c)
 	if caller.User == "" {

@@ -33,7 +33,7 @@ func Opening(ods, service string, identifiers ...string) workflow.Change {
 			{Type: "Task", Meta: fhir.Meta{ID: taskID, Version: 1, LastUpdated: Noon}, JSON: []byte(`{"resourceType":"Task"}`)},
 		},
 		Case:  c,
-		Event: workflow.Event{Seq: 1, Kind: workflow.EventReceived, To: c.Status, Actor: cases.Actor{Name: "Example Surgery"}, OccurredAt: Noon},
+		Event: cases.Event{Seq: 1, Kind: cases.EventReceived, To: c.Status, Actor: cases.Actor{Name: "Example Surgery"}, OccurredAt: Noon},
 		Owed: []workflow.Owed{{
 			Destination: ods, EventID: cases.EventID(id, 1), RequestID: uuid.NewString(), ResourceType: "Task", ResourceID: taskID, Version: 1,
 		}},
@@ -87,7 +87,7 @@ func Accepted(cur workflow.Current) (workflow.Change, error) {
 	task := fhir.Stored{Type: "Task", Meta: fhir.Meta{ID: cur.Task.ID, Version: cur.Task.Version + 1, LastUpdated: Noon}, JSON: []byte(`{"resourceType":"Task"}`)}
 	return workflow.Change{
 		Referral: root, Case: c, Resources: []fhir.Stored{task},
-		Event: workflow.Event{Seq: root.Seq, Kind: workflow.EventMoved, From: cur.Case.Status, To: c.Status, Actor: cases.Actor{Name: "Ola Example"}, OccurredAt: Noon},
+		Event: cases.Event{Seq: root.Seq, Kind: cases.EventMoved, From: cur.Case.Status, To: c.Status, Actor: cases.Actor{Name: "Ola Example"}, OccurredAt: Noon},
 		Owed: []workflow.Owed{{
 			Destination: root.Practice, EventID: cases.EventID(root.ID, root.Seq), RequestID: uuid.NewString(),
 			ResourceType: "Task", ResourceID: task.ID, Version: task.Version,

@@ -7,10 +7,10 @@ import (
 	"caselink.example/mapping/terminology"
 )
 
-// discreet is the case without what is not for every eye: what a sensitive need is, the
+// redacted is the case without what is not for every eye: what a sensitive need is, the
 // words that may tell of it, and where a restricted person lives. The case itself
 // always appears, for nobody is forgotten because they are vulnerable.
-func discreet(c cases.Case) cases.Case {
+func redacted(c cases.Case) cases.Case {
 	c.Needs = slices.Clone(c.Needs)
 	hidden := false
 	for i, n := range c.Needs {
