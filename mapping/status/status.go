@@ -22,7 +22,7 @@ import (
 // Systems of the Task's codes and identifiers that are ours.
 const (
 	SystemStatus     = fhir.Canonical + "/CodeSystem/case-status" // businessStatus: the states of a case
-	SystemReason     = fhir.Canonical + "/CodeSystem/case-reason" // statusReason: cases.Reasons
+	SystemReason     = fhir.Canonical + "/CodeSystem/case-reason" // statusReason: cases.ReasonFor
 	SystemInstrument = fhir.Canonical + "/CodeSystem/instrument"  // output.type: the instrument that was answered
 	systemTaskCode   = "http://hl7.org/fhir/CodeSystem/task-code" // https://hl7.org/fhir/R4/codesystem-task-code.html
 )
