@@ -39,7 +39,7 @@ func (f *Flow) Map(scope fhir.Scope, raw []byte, format fhir.Format) (Mapped, er
 	if err != nil {
 		return Mapped{}, err
 	}
-	return Mapped{Case: f.withService(ref, practice, f.Now().UTC().Truncate(time.Microsecond)), Trace: ref.Trace()}, nil
+	return Mapped{Case: f.withService(ref, practice, f.now()), Trace: ref.Trace()}, nil
 }
 
 // Trace says what became of each element of a stored ServiceRequest as it was
