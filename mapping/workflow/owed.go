@@ -30,9 +30,6 @@ func (f *Flow) withTask(c Change, last fhir.Meta) (Change, error) {
 	if err != nil {
 		return Change{}, err
 	}
-
-	// One Task lives as long as the referral: a practice that has lost an answer finds
-	// the next version of what it knows, not another Task.
 	return f.owe(c, "Task", raw, fhir.Meta{ID: last.ID, Version: last.Version + 1, LastUpdated: c.Event.OccurredAt})
 }
 
@@ -45,8 +42,7 @@ func (f *Flow) withObservations(c Change, o cases.Outcome) (Change, error) {
 			return Change{}, err
 		}
 
-		// The version is the outcome's own: a correction is the next version of the same
-		// Observations, whose ids are made of the outcome's id.
+		// A correction is the next version of the same Observations: their ids come of the outcome's.
 		c, err = f.owe(c, "Observation", raw, fhir.Meta{ID: obs.GetId().GetValue(), Version: o.Version, LastUpdated: c.Event.OccurredAt})
 		if err != nil {
 			return Change{}, err

@@ -128,8 +128,7 @@ func (f *Flow) Received(scope fhir.Scope, in Incoming) (Change, fhir.Errors, err
 	change := Change{
 		Referral: root,
 
-		// The digest is of what was sent, not of what is stored: the stamps of a second
-		// receipt would make equal content differ.
+		// Of what was sent, not of what is stored: the stamps would make equal content differ.
 		Opening:   &Opening{Identities: identities, Digest: r4.Digest(r.JSON), Original: in.Original},
 		Resources: []fhir.Stored{stored},
 		Case:      c,

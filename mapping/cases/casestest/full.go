@@ -38,26 +38,7 @@ func Full() cases.Case {
 		ReceivedAt: at(7),
 		UpdatedAt:  at(13),
 		Priority:   cases.Urgent,
-		Patient: cases.Patient{
-			NHSNumber:          "9990000018",
-			TraceStatus:        "01",
-			Identifiers:        []fhir.Identifier{{System: "https://gp.example/Id/patient", Value: "77"}},
-			Name:               "Mrs Zoë Example",
-			Family:             "Example",
-			Given:              []string{"Zoë", "Ann"},
-			BirthDate:          "1950-12",
-			Gender:             "female",
-			Phones:             []cases.Phone{{Number: "07700 900001", Use: "mobile", Rank: 1}},
-			Email:              []string{"zoe@example.org"},
-			Address:            &cases.Address{Withheld: true, Lines: []string{"1 Example Street"}, City: "Exampleton", District: "Exampleshire", Postcode: "EX1 1EX"},
-			Language:           "pl",
-			Interpreter:        true,
-			Deceased:           true,
-			DeceasedOn:         "2026-03-02",
-			RegisteredAt:       "Y99902",
-			Restricted:         true,
-			ContactPreferences: []string{"after five"},
-		},
+		Patient:    patient(),
 		Needs: []cases.Need{
 			{Category: "domestic-abuse-safety", Primary: true, Codes: coding("267076002"), Text: "Not safe at home", Sensitive: true},
 			{Category: "loneliness-isolation", Codes: coding("81877007")},
@@ -67,7 +48,8 @@ func Full() cases.Case {
 		Risks:        []cases.Risk{{Text: "A dog", Codes: coding("225915006")}},
 		DoNotContact: true,
 		Referrer: cases.Referrer{
-			Name: "Dr Ann Sample", Role: "General practitioner", Organisation: &cases.Party{ID: "Y99901", Name: "Example Surgery"}, Phone: "01632 960001",
+			Name: "Dr Ann Sample", Role: "General practitioner", Phone: "01632 960001",
+			Organisation: &cases.Party{ID: "Y99901", Name: "Example Surgery"},
 		},
 		Source:  cases.SourcePrimaryCare,
 		Consent: cases.Consent{ToReferral: cases.Agreed, ToHold: cases.Refused, ToShareBack: cases.ShareCodedOnly},
@@ -85,5 +67,30 @@ func Full() cases.Case {
 		}},
 		Warnings: []string{"The birth date has no day."},
 		Queries:  []string{"Which flat?"},
+	}
+}
+
+func patient() cases.Patient {
+	return cases.Patient{
+		NHSNumber:   "9990000018",
+		TraceStatus: "01",
+		Identifiers: []fhir.Identifier{{System: "https://gp.example/Id/patient", Value: "77"}},
+		Name:        "Mrs Zoë Example",
+		Family:      "Example",
+		Given:       []string{"Zoë", "Ann"},
+		BirthDate:   "1950-12",
+		Gender:      "female",
+		Phones:      []cases.Phone{{Number: "07700 900001", Use: "mobile", Rank: 1}},
+		Email:       []string{"zoe@example.org"},
+		Address: &cases.Address{
+			Withheld: true, Lines: []string{"1 Example Street"}, City: "Exampleton", District: "Exampleshire", Postcode: "EX1 1EX",
+		},
+		Language:           "pl",
+		Interpreter:        true,
+		Deceased:           true,
+		DeceasedOn:         "2026-03-02",
+		RegisteredAt:       "Y99902",
+		Restricted:         true,
+		ContactPreferences: []string{"after five"},
 	}
 }
