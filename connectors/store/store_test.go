@@ -18,7 +18,12 @@ import (
 
 func open(t *testing.T) *store.DB {
 	t.Helper()
-	db, err := store.Open(t.Context(), store.Config{URL: storetest.Open(t).URL})
+	return openAt(t, storetest.Open(t))
+}
+
+func openAt(t *testing.T, target storetest.Target) *store.DB {
+	t.Helper()
+	db, err := store.Open(t.Context(), store.Config{URL: target.URL})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,11 +261,7 @@ func TestUnsafeDatabaseIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			target := storetest.Open(t)
-			db, err := store.Open(t.Context(), store.Config{URL: target.URL})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(db.Close)
+			db := openAt(t, target)
 			target.Exec(t, sabotage)
 
 			if err := db.Check(t.Context()); err == nil {

@@ -312,7 +312,10 @@ func TestPersonIsNamedByTheNHSNumberBeforeTheSendersOwn(t *testing.T) {
 		patient cases.Patient
 		want    fhir.Identifier
 	}{
-		"both":    {cases.Patient{NHSNumber: "9990000018", Identifiers: []fhir.Identifier{own}}, fhir.Identifier{System: "https://fhir.nhs.uk/Id/nhs-number", Value: "9990000018"}},
+		"both": {
+			cases.Patient{NHSNumber: "9990000018", Identifiers: []fhir.Identifier{own}},
+			fhir.Identifier{System: "https://fhir.nhs.uk/Id/nhs-number", Value: "9990000018"},
+		},
 		"own":     {cases.Patient{Identifiers: []fhir.Identifier{{System: "x"}, own}}, own},
 		"neither": {cases.Patient{Name: "A"}, fhir.Identifier{}},
 	}
