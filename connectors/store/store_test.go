@@ -280,3 +280,27 @@ func TestEveryTableHoldsItsPatientsUnderRowLevelSecurity(t *testing.T) {
 		t.Errorf("tables without forced row-level security: %v", open)
 	}
 }
+
+// The names of migrations may change: a database knows them by number. Migrating again
+// does nothing.
+func TestMigratedDatabaseIsUpToDateUnderAnyFileName(t *testing.T) {
+	t.Parallel()
+	target := storetest.Open(t)
+	if err := store.Migrate(t.Context(), target.OwnerURL); err != nil {
+		t.Fatal(err)
+	}
+	migrations, err := store.MigrationStatus(t.Context(), target.OwnerURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range migrations {
+		if !m.Applied {
+			t.Errorf("%d (%s) is not applied", m.Version, m.Name)
+		}
+	}
+	kept := storetest.Query[string](t, target, `select attname::text from pg_attribute
+		where attrelid = 'public.caselink_migrations'::regclass and attnum > 0 order by attnum`)
+	if diff := cmp.Diff([]string{"id", "version_id", "is_applied", "tstamp"}, kept); diff != "" {
+		t.Errorf("what is kept of a migration (-want +got):\n%s", diff)
+	}
+}
