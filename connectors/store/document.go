@@ -192,7 +192,9 @@ func documentOf(c cases.Case) caseDocument {
 		},
 		ReceivedAt: c.ReceivedAt, UpdatedAt: c.UpdatedAt, Priority: c.Priority, Patient: patientTo(c.Patient),
 		Needs: each(c.Needs, func(n cases.Need) needDocument {
-			return needDocument{Category: n.Category, Primary: n.Primary, Codes: each(n.Codes, codingTo), Text: n.Text, Sensitive: n.Sensitive}
+			return needDocument{
+				Category: n.Category, Primary: n.Primary, Codes: each(n.Codes, codingTo), Text: n.Text, Sensitive: n.Sensitive,
+			}
 		}),
 		Narrative: c.Narrative, Instructions: c.Instructions,
 		Risks: each(c.Risks, func(r cases.Risk) riskDocument {
@@ -224,7 +226,9 @@ func (d caseDocument) domain() cases.Case {
 		},
 		ReceivedAt: d.ReceivedAt, UpdatedAt: d.UpdatedAt, Priority: d.Priority, Patient: patientFrom(d.Patient),
 		Needs: each(d.Needs, func(n needDocument) cases.Need {
-			return cases.Need{Category: n.Category, Primary: n.Primary, Codes: each(n.Codes, codingFrom), Text: n.Text, Sensitive: n.Sensitive}
+			return cases.Need{
+				Category: n.Category, Primary: n.Primary, Codes: each(n.Codes, codingFrom), Text: n.Text, Sensitive: n.Sensitive,
+			}
 		}),
 		Narrative: d.Narrative, Instructions: d.Instructions,
 		Risks: each(d.Risks, func(r riskDocument) cases.Risk {

@@ -45,7 +45,8 @@ func TestCreatedReferralIsReadAsItWasStored(t *testing.T) {
 	c := storetest.Opening("Y99901", "svc-a", "1")
 	create(t, db, c)
 
-	got, err := db.Read(t.Context(), storetest.GP("Y99901"), "ServiceRequest", c.Referral.ID, workflow.Audit{At: storetest.Noon, Action: "R", Holder: "Y99901"})
+	audit := workflow.Audit{At: storetest.Noon, Action: "R", Holder: "Y99901"}
+	got, err := db.Read(t.Context(), storetest.GP("Y99901"), "ServiceRequest", c.Referral.ID, audit)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,13 +70,13 @@ func TestAnotherPracticeSeesNothing(t *testing.T) {
 	create(t, db, c)
 
 	for name, scope := range map[string]fhir.Scope{
-		"another practice": storetest.GP("Y99902"), "no practice": storetest.GP(""), "an app": storetest.App("svc-a", "svc-b"), "courier of another": {Role: fhir.RoleCourier, Holder: "Y99902"},
+		"another practice":   storetest.GP("Y99902"),
+		"no practice":        storetest.GP(""),
+		"an app":             storetest.App("svc-b"),
+		"courier of another": {Role: fhir.RoleCourier, Holder: "Y99902"},
 	} {
-		resourceType, id := "ServiceRequest", c.Referral.ID
-		if scope.Role == fhir.RoleApp {
-			scope.Services = []string{"svc-b"}
-		}
-		if _, err := db.Read(t.Context(), scope, resourceType, id, workflow.Audit{At: storetest.Noon, Action: "R", Holder: scope.Holder, Service: "svc-b"}); err == nil {
+		audit := workflow.Audit{At: storetest.Noon, Action: "R", Holder: scope.Holder, Service: "svc-b"}
+		if _, err := db.Read(t.Context(), scope, "ServiceRequest", c.Referral.ID, audit); err == nil {
 			t.Errorf("%s reads the referral", name)
 		}
 	}
@@ -85,7 +86,7 @@ func TestAnotherPracticeSeesNothing(t *testing.T) {
 	if page, _, err := db.Cases(t.Context(), storetest.App("svc-b"), cases.Filter{}); err != nil || len(page) != 0 {
 		t.Errorf("another service lists %d cases, error %v", len(page), err)
 	}
-	err := db.Update(t.Context(), storetest.App("svc-b"), c.Case.ID, func(workflow.Current) (workflow.Change, error) { return workflow.Change{}, nil })
+	err := db.Update(t.Context(), storetest.App("svc-b"), c.Case.ID, storetest.Accepted)
 	if !fhir.Is(err, fhir.IssueNotFound) {
 		t.Errorf("another service moves the case: %v", err)
 	}
@@ -183,7 +184,9 @@ func TestRefusedMoveKeepsNothing(t *testing.T) {
 	create(t, db, c)
 	refusal := fhir.Errorf(fhir.IssueConflict, "no")
 
-	err := db.Update(t.Context(), storetest.App("svc-a"), c.Case.ID, func(workflow.Current) (workflow.Change, error) { return workflow.Change{}, refusal })
+	err := db.Update(t.Context(), storetest.App("svc-a"), c.Case.ID, func(workflow.Current) (workflow.Change, error) {
+		return workflow.Change{}, refusal
+	})
 
 	if err != refusal {
 		t.Errorf("Update = %v, want the refusal itself", err)
@@ -256,7 +259,8 @@ func TestUnsafeDatabaseIsRefused(t *testing.T) {
 		"row-level security off":        `alter table caselink.versions disable row level security`,
 		"two policies for one role":     `create policy wide on caselink.cases to caselink_gp using (true)`,
 		"view that bypasses":            `create view caselink.all_cases as select * from caselink.cases`,
-		"runtime role owns a table":     `create table caselink.mine (); alter table caselink.mine enable row level security; alter table caselink.mine force row level security; alter table caselink.mine owner to caselink`,
+		"runtime role owns a table": `create table caselink.mine (); alter table caselink.mine enable row level security;
+			alter table caselink.mine force row level security; alter table caselink.mine owner to caselink`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
