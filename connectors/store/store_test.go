@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -306,5 +307,21 @@ func TestMigratedDatabaseIsUpToDateUnderAnyFileName(t *testing.T) {
 		where attrelid = 'public.caselink_migrations'::regclass and attnum > 0 order by attnum`)
 	if diff := cmp.Diff([]string{"id", "version_id", "is_applied", "tstamp"}, kept); diff != "" {
 		t.Errorf("what is kept of a migration (-want +got):\n%s", diff)
+	}
+}
+
+func TestCaseIsMovedUnderTheIDByWhichItIsRead(t *testing.T) {
+	t.Parallel()
+	db := open(t)
+	c := storetest.Opening("Y99901", "svc-a", "1")
+	create(t, db, c)
+	upper, bare := strings.ToUpper(c.Case.ID), strings.ReplaceAll(c.Case.ID, "-", "")
+	for _, id := range []string{upper, bare, "{" + c.Case.ID + "}", "urn:uuid:" + c.Case.ID} {
+		if _, err := db.Case(t.Context(), storetest.App("svc-a"), id); !fhir.Is(err, fhir.IssueNotFound) {
+			t.Errorf("%s is read: %v", id, err)
+		}
+		if err := db.Update(t.Context(), storetest.App("svc-a"), id, storetest.Accepted); !fhir.Is(err, fhir.IssueNotFound) {
+			t.Errorf("%s is moved: %v", id, err)
+		}
 	}
 }

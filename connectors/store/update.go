@@ -28,9 +28,9 @@ const selectCase = `select task, task_version, doc from caselink.cases where id 
 func (db *DB) Update(
 	ctx context.Context, scope fhir.Scope, caseID string, decide func(workflow.Current) (workflow.Change, error),
 ) (err error) {
-	id, err := uuid.Parse(caseID)
+	id, err := parseID(caseID)
 	if err != nil {
-		return fhir.Errorf(fhir.IssueNotFound, "not found")
+		return err
 	}
 	ctx, cancel := db.committing(ctx)
 	defer cancel()
@@ -49,7 +49,7 @@ func (db *DB) Update(
 			rollback(ctx, conn.Conn())
 		}
 	}()
-	current, err := lockReferralOf(ctx, conn.Conn(), scope, pgtype.UUID{Bytes: id, Valid: true})
+	current, err := lockReferralOf(ctx, conn.Conn(), scope, id)
 	if err != nil {
 		return Translate("lock referral", err)
 	}
