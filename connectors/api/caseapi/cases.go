@@ -47,7 +47,9 @@ func filter(q url.Values, needs []terminology.Category) (cases.Filter, error) {
 	for name, values := range q {
 		switch {
 		case !slices.Contains(parameters, name):
-			faults = append(faults, fhir.Errorf(fhir.IssueNotSupported, "there is a parameter that cases cannot be listed by: use %s", strings.Join(parameters, ", ")))
+			// Its name is not repeated: what a client puts into a query may be a person's.
+			faults = append(faults, fhir.Errorf(fhir.IssueNotSupported,
+				"there is a parameter that cases cannot be listed by: use %s", strings.Join(parameters, ", ")))
 		case len(values) > 1:
 			faults = append(faults, fhir.Errorf(fhir.IssueInvalid, "give %s once", name).At(name))
 		}
@@ -61,7 +63,8 @@ func filter(q url.Values, needs []terminology.Category) (cases.Filter, error) {
 	if s := q.Get("changed-since"); s != "" {
 		var err error
 		if f.ChangedSince, err = time.Parse(time.RFC3339, s); err != nil {
-			faults = append(faults, fhir.Errorf(fhir.IssueValue, "changed-since must be an instant such as 2026-01-31T09:00:00Z").At("changed-since"))
+			faults = append(faults, fhir.Errorf(fhir.IssueValue,
+				"changed-since must be an instant such as 2026-01-31T09:00:00Z").At("changed-since"))
 		}
 	}
 	if s := q.Get("limit"); s != "" {

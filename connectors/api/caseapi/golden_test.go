@@ -57,11 +57,18 @@ func storeFull(w *edgetest.World) (path string) {
 		w.Fatal(err)
 	}
 	for _, e := range []cases.Event{
-		{Seq: 2, Kind: cases.EventOutcome, From: cases.Active, To: cases.Active, OutcomeID: c.Outcomes[0].ID, Actor: c.Outcomes[0].RecordedBy, OccurredAt: c.UpdatedAt},
-		{Seq: 3, Kind: cases.EventMoved, From: cases.Active, To: cases.Closed, Reason: c.StatusReason, Actor: cases.Actor{Name: "Ola Example"}, OccurredAt: c.StatusSince},
+		{
+			Seq: 2, Kind: cases.EventOutcome, From: cases.Active, To: cases.Active,
+			OutcomeID: c.Outcomes[0].ID, Actor: c.Outcomes[0].RecordedBy, OccurredAt: c.UpdatedAt,
+		},
+		{
+			Seq: 3, Kind: cases.EventMoved, From: cases.Active, To: cases.Closed,
+			Reason: c.StatusReason, Actor: cases.Actor{Name: "Ola Example"}, OccurredAt: c.StatusSince,
+		},
 	} {
 		err := w.DB.Update(w.Context(), app, c.ID, func(cur workflow.Current) (workflow.Change, error) {
-			return workflow.Change{Referral: cur.Referral, Case: c, Event: e, Audit: workflow.Audit{At: storetest.Noon, Action: "U", Service: edgetest.ServiceA}}, nil
+			audit := workflow.Audit{At: storetest.Noon, Action: "U", Service: edgetest.ServiceA}
+			return workflow.Change{Referral: cur.Referral, Case: c, Event: e, Audit: audit}, nil
 		})
 		if err != nil {
 			w.Fatal(err)

@@ -55,7 +55,8 @@ func (a *API) transition(c *gin.Context) error {
 func ifMatch(c *gin.Context) (int, error) {
 	header := c.GetHeader("If-Match")
 	if header == "" {
-		return 0, fhir.Errorf(fhir.IssuePrecondition, "a move needs If-Match with the ETag of the case that you read, so that two people cannot move it at once")
+		return 0, fhir.Errorf(fhir.IssuePrecondition,
+			"a move needs If-Match with the ETag of the case that you read, so that two people cannot move it at once")
 	}
 	version, err := strconv.Atoi(strings.Trim(strings.TrimPrefix(strings.TrimSpace(header), "W/"), `"`))
 	if err != nil {
@@ -94,5 +95,9 @@ func actor(c *gin.Context, named *caseview.Actor) cases.Actor {
 	if caller.User == "" {
 		return told
 	}
-	return cases.Actor{ID: caller.User, Name: cmp.Or(caller.UserName, told.Name), Role: cmp.Or(caller.UserRole, told.Role), Organisation: caller.ODS}
+
+	// Id and organisation are the token's alone: an app may not speak for another person.
+	return cases.Actor{
+		ID: caller.User, Name: cmp.Or(caller.UserName, told.Name), Role: cmp.Or(caller.UserRole, told.Role), Organisation: caller.ODS,
+	}
 }

@@ -48,7 +48,8 @@ func Of(c cases.Case) Case {
 		Service: (*Party)(c.Service), Referral: origin(c.Referral), ReceivedAt: c.ReceivedAt, UpdatedAt: c.UpdatedAt,
 		Priority: c.Priority, Patient: patient(c.Patient), Needs: each(c.Needs, need), Narrative: c.Narrative, Instructions: c.Instructions,
 		Risks: each(c.Risks, risk), DoNotContact: c.DoNotContact, Referrer: referrer(c.Referrer), Source: c.Source,
-		Consent: Consent(c.Consent), Clocks: Clocks(c.Clocks), Outcomes: each(c.Outcomes, OfOutcome), Warnings: c.Warnings, Queries: c.Queries,
+		Consent: Consent(c.Consent), Clocks: Clocks(c.Clocks), Outcomes: each(c.Outcomes, OfOutcome),
+		Warnings: c.Warnings, Queries: c.Queries,
 	}
 }
 
