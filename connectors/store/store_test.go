@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 	"caselink.example/connectors/store/storetest"
 	"caselink.example/fhir"
 	"caselink.example/mapping/cases"
+	"caselink.example/mapping/cases/casestest"
 	"caselink.example/mapping/workflow"
 )
 
@@ -323,5 +325,41 @@ func TestCaseIsMovedUnderTheIDByWhichItIsRead(t *testing.T) {
 		if err := db.Update(t.Context(), storetest.App("svc-a"), id, storetest.Accepted); !fhir.Is(err, fhir.IssueNotFound) {
 			t.Errorf("%s is moved: %v", id, err)
 		}
+	}
+}
+
+func TestCaseOfAnEarlierReleaseIsReadAndMoved(t *testing.T) {
+	t.Parallel()
+	earlier, err := os.ReadFile("testdata/case-v0.golden")
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := storetest.Open(t)
+	db := openAt(t, target)
+	c := storetest.Opening("Y99901", "svc-a")
+	create(t, db, c)
+	target.Exec(t, fmt.Sprintf(`update caselink.cases set doc = '\x%x'`, earlier))
+
+	read, err := db.Case(t.Context(), storetest.App("svc-a"), c.Case.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(casestest.Full(), read); diff != "" {
+		t.Errorf("the case that is read (-stored +read):\n%s", diff)
+	}
+
+	err = db.Update(t.Context(), storetest.App("svc-a"), c.Case.ID, func(cur workflow.Current) (workflow.Change, error) {
+		cur.Referral.Seq++
+		event := cases.Event{Seq: cur.Referral.Seq, Kind: cases.EventMoved, To: cur.Case.Status, OccurredAt: storetest.Noon}
+		return workflow.Change{
+			Referral: cur.Referral, Case: cur.Case, Event: event, Audit: workflow.Audit{At: storetest.Noon, Action: "U", Service: "svc-a"},
+		}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := storetest.Query[string](t, target, `select convert_from(doc, 'utf8') from caselink.cases`)[0]
+	if want := `{"schema":1,` + strings.TrimPrefix(string(earlier), "{"); now != want {
+		t.Errorf("moved, it is stored as\n%s\nwant\n%s", now, want)
 	}
 }

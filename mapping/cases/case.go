@@ -1,6 +1,8 @@
 // Package cases is the case itself: a service's work on one referral, in plain
 // words that a link worker's app reads without knowing FHIR, and the moves that
 // it may make. Pure: no context, no I/O, no clock.
+//
+// docs/words.md defines case, referral, service and outcome.
 package cases
 
 import (

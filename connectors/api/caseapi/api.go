@@ -1,5 +1,8 @@
 // Package caseapi is the API for link workers' apps: cases in plain JSON, for
-// callers who need not know FHIR. An app sees the cases of its own services.
+// callers who need not know FHIR. An app sees the cases of its own services. A handler
+// decodes, calls once and renders its view; openapi.yaml describes what it shows.
+//
+// docs/words.md defines case, service and outcome.
 package caseapi
 
 import (
@@ -26,6 +29,7 @@ const (
 // Reader reads cases. It shows those of the scope's services, and audits each read; a
 // case of another service is fhir.IssueNotFound, as one that never was.
 type Reader interface {
+	// Case is one case.
 	Case(ctx context.Context, scope fhir.Scope, id string) (cases.Case, error)
 	// Cases is one page, newest first, and the cursor of the next; "" after the last.
 	Cases(ctx context.Context, scope fhir.Scope, filter cases.Filter) (page []cases.Case, next string, err error)

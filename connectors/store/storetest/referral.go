@@ -121,6 +121,8 @@ func Accepted(cur workflow.Current) (workflow.Change, error) {
 // Until waits until the query says true.
 func Until(tb testing.TB, d Target, sql string) {
 	tb.Helper()
+
+	// Without a pause: each question is a new connection, which takes its time.
 	deadline := time.Now().Add(timeout)
 	for time.Now().Before(deadline) {
 		if ok := Query[*bool](tb, d, sql); len(ok) > 0 && ok[0] != nil && *ok[0] {
