@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -120,6 +121,38 @@ func TestHundredEqualReferralsAreOneCase(t *testing.T) {
 	}
 	if page, _, err := db.Cases(t.Context(), storetest.App("svc-a"), cases.Filter{}); err != nil || len(page) != 1 {
 		t.Errorf("%d cases, error %v, want 1", len(page), err)
+	}
+}
+
+func TestReferralsThatShareNamesDoNotLockEachOtherOut(t *testing.T) {
+	t.Parallel()
+	db := open(t)
+	for round := range 5 {
+		// So many that both are still taking theirs when they meet.
+		var names []string
+		for i := range 300 {
+			names = append(names, fmt.Sprintf("%d-%03d", round, i))
+		}
+		reversed := slices.Clone(names)
+		slices.Reverse(reversed)
+		var created atomic.Int32
+		var wg sync.WaitGroup
+		for _, order := range [][]string{names, reversed} {
+			wg.Go(func() {
+				known, err := db.Create(context.Background(), storetest.GP("Y99901"), storetest.Opening("Y99901", "svc-a", order...))
+				switch {
+				case err != nil:
+					t.Errorf("Create: %v", err)
+				case known == nil:
+					created.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+
+		if got := created.Load(); got != 1 {
+			t.Errorf("%d referrals were created, want 1", got)
+		}
 	}
 }
 
