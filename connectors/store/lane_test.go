@@ -63,7 +63,8 @@ func TestCommitLeavesTheLaneAsTheChangeSays(t *testing.T) {
 			}
 
 			got := storetest.Query[string](t, target, `select concat_ws(', ', 'last ' || last, 'due ' || next_at::date,
-				case when parked then 'parked' end, case when withhold then 'withheld' end, 'fence ' || nullif(fence, 0)) from caselink.lanes`)
+				case when parked then 'parked' end, case when withhold then 'withheld' end, 'fence ' || nullif(fence, 0))
+				from caselink.lanes`)
 			if len(got) != 1 || got[0] != test.want {
 				t.Errorf("the lane is %v, want %s", got, test.want)
 			}

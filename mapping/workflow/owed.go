@@ -22,6 +22,7 @@ func (f *Flow) destinations(r Root) []string {
 // withTask adds to a Change the version of the Task after last that tells the practice
 // of its event, and owes it to each destination.
 func (f *Flow) withTask(c Change, last fhir.Meta) (Change, error) {
+	// That a Task names nobody is asked in owe, as for an Observation.
 	task, _ := status.Task(status.Input{
 		Case: c.Case, ID: last.ID, EventID: cases.EventID(c.Referral.ID, c.Event.Seq), Seq: c.Event.Seq, At: c.Event.OccurredAt,
 		Base: f.Base, Outputs: f.outputs(c.Case), CodedOnly: c.Case.Consent.ToShareBack == cases.ShareCodedOnly,
