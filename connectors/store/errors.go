@@ -35,8 +35,7 @@ func Translate(what string, err error) error {
 	if err == nil {
 		return nil
 	}
-	var known *fhir.Error
-	if errors.As(err, &known) {
+	if _, ok := errors.AsType[*fhir.Error](err); ok {
 		return err
 	}
 	cause := fmt.Errorf("%s: %w", what, redacted(err))
@@ -47,8 +46,8 @@ func Translate(what string, err error) error {
 		return fhir.Errorf(fhir.IssueTimeout, "the database did not answer in time: "+
 			"it is not known whether anything was stored; repeat the identical request").Because(cause)
 	}
-	var pg *pgconn.PgError
-	if !errors.As(err, &pg) {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok {
 		return fhir.Errorf(fhir.IssueTransient, "the database cannot be reached: repeat the identical request").Because(cause)
 	}
 	if slices.Contains(passing, pg.Code[:2]) || pg.Code == lockNotAvailable || pg.Code == readOnly {
@@ -60,8 +59,7 @@ func Translate(what string, err error) error {
 // redacted keeps what an operator needs of PostgreSQL's error and leaves out the
 // detail, which quotes rows.
 func redacted(err error) error {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return fmt.Errorf("SQLSTATE %s: %s (constraint %q)", pg.Code, pg.Message, pg.ConstraintName)
 	}
 	return err
@@ -69,12 +67,12 @@ func redacted(err error) error {
 
 // isMissing reports whether err says that there is no such table.
 func isMissing(err error) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.Code == undefinedTable
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && pg.Code == undefinedTable
 }
 
 // isTaken reports whether err says that an identity is in use.
 func isTaken(err error) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.Code == uniqueViolation && pg.ConstraintName == "identities_pkey"
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && pg.Code == uniqueViolation && pg.ConstraintName == "identities_pkey"
 }

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -71,9 +72,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if pc.MaxConns == 0 {
 		pc.MaxConns = 16
 	}
-	for name, value := range sessionSettings {
-		pc.ConnConfig.RuntimeParams[name] = value
-	}
+	maps.Copy(pc.ConnConfig.RuntimeParams, sessionSettings)
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)

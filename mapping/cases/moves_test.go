@@ -40,7 +40,7 @@ func table(t *testing.T) map[cases.State][]cases.State {
 		from, to, _ := strings.Cut(line, "->")
 		key := cases.State(strings.TrimSpace(from))
 		moves[key] = []cases.State{}
-		for _, s := range strings.Fields(to) {
+		for s := range strings.FieldsSeq(to) {
 			moves[key] = append(moves[key], cases.State(s))
 		}
 	}
@@ -162,7 +162,7 @@ var reasons = map[cases.State]struct {
 func TestEveryReasonOfTheListsIsTaken(t *testing.T) {
 	t.Parallel()
 	for to, list := range reasons {
-		for _, entry := range strings.Fields(list.codes) {
+		for entry := range strings.FieldsSeq(list.codes) {
 			code, national, _ := strings.Cut(entry, ":")
 
 			got, err := cases.Case{Status: list.from}.Move(cases.Move{To: to, Reason: &cases.Reason{Code: code}, Actor: priya}, later)
@@ -184,7 +184,7 @@ func TestRefusedReasonListsTheCodesAndNoOthers(t *testing.T) {
 	t.Parallel()
 	for to, list := range reasons {
 		var want []string
-		for _, entry := range strings.Fields(list.codes) {
+		for entry := range strings.FieldsSeq(list.codes) {
 			code, _, _ := strings.Cut(entry, ":")
 			want = append(want, code)
 		}
