@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"caselink.example/connectors/api/caseview"
 	"caselink.example/mapping/referral"
 	"caselink.example/mapping/workflow"
 )
@@ -45,7 +46,7 @@ func runMap(_ context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	refused := faults.OrNil() != nil
 	if !refused {
-		if err := writeJSON(stdout, mapped.Case); err != nil {
+		if err := writeJSON(stdout, caseview.Of(mapped.Case)); err != nil {
 			return err
 		}
 	}

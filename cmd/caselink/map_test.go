@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"caselink.example/connectors/api/caseview"
 	"caselink.example/connectors/api/edge/edgetest"
 	"caselink.example/fhir/r4"
 	"caselink.example/mapping/cases"
@@ -32,7 +33,7 @@ func TestMapShowsTheCaseOfAReferral(t *testing.T) {
 	for _, path := range []string{file(t, "referral.json", r.JSON), file(t, "referral.xml", xml)} {
 		code, out, errOut := runHere(t, "map", path)
 
-		var c cases.Case
+		var c caseview.Case
 		if err := json.Unmarshal([]byte(out), &c); err != nil || code != exitOK {
 			t.Fatalf("%s: exit code %d, %v\n%s%s", path, code, err, out, errOut)
 		}

@@ -20,7 +20,8 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// MigrationsHash names the schema: it changes when any migration does.
+// MigrationsHash names the schema, for databases that are made once and copied, such as
+// those of tests: it changes when the text of any migration does.
 func MigrationsHash() string {
 	h := sha256.New()
 	_ = fs.WalkDir(migrations, ".", func(p string, d fs.DirEntry, err error) error {
@@ -51,6 +52,9 @@ func Migrate(ctx context.Context, ownerURL string) error {
 	if _, err := p.Up(ctx); err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
+
+	// The table of migrations is goose's own and in no migration: the login, which owns
+	// nothing, may read it so that Ready can say what is missing.
 	if _, err := db.ExecContext(ctx, `grant select on public.caselink_migrations to caselink`); err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
@@ -88,6 +92,9 @@ func provider(ownerURL string) (*goose.Provider, *sql.DB, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+
+	// Processes of one release start together: one migrates, the others wait for it, a minute
+	// at most, and find nothing left to do.
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 60))
 	if err != nil {
 		return nil, nil, err

@@ -3,8 +3,6 @@ package store
 import (
 	"context"
 	"encoding/base64"
-	"encoding/json"
-	"fmt"
 	"strings"
 	"time"
 
@@ -26,41 +24,45 @@ const selectVersion = `select version, last_updated, content from caselink.versi
 // Read returns the latest version of a resource and keeps the audit record of it, in
 // one round trip. What the scope may not see is fhir.IssueNotFound.
 func (db *DB) Read(ctx context.Context, scope fhir.Scope, resourceType, id string, audit workflow.Audit) (fhir.Stored, error) {
-	return db.read(ctx, scope, resourceType, id, audit, func(b *Batch, u pgtype.UUID) *pgx.QueuedQuery {
-		return b.Queue(selectLatest, resourceType, u)
-	})
+	return db.read(ctx, scope, fhir.Stored{Type: resourceType, Meta: fhir.Meta{ID: id}}, audit)
 }
 
-// ReadVersion returns one version of a resource, as Read does.
-func (db *DB) ReadVersion(ctx context.Context, scope fhir.Scope, resourceType, id string, version int, audit workflow.Audit) (fhir.Stored, error) {
-	return db.read(ctx, scope, resourceType, id, audit, func(b *Batch, u pgtype.UUID) *pgx.QueuedQuery {
-		return b.Queue(selectVersion, resourceType, u, version)
-	})
-}
-
-func (db *DB) read(ctx context.Context, scope fhir.Scope, resourceType, id string, audit workflow.Audit, query func(*Batch, pgtype.UUID) *pgx.QueuedQuery) (fhir.Stored, error) {
-	u, err := uuid.Parse(id)
-	if err != nil || u.String() != id {
+// ReadVersion returns one version of a resource, from 1, as Read does.
+func (db *DB) ReadVersion(
+	ctx context.Context, scope fhir.Scope, resourceType, id string, version int, audit workflow.Audit,
+) (fhir.Stored, error) {
+	if version < 1 {
 		return fhir.Stored{}, fhir.Errorf(fhir.IssueNotFound, "not found")
 	}
-	s := fhir.Stored{Type: resourceType, Meta: fhir.Meta{ID: id}}
+	return db.read(ctx, scope, fhir.Stored{Type: resourceType, Meta: fhir.Meta{ID: id, Version: version}}, audit)
+}
+
+// read fills in what is named by type, id and version; version 0 is the latest.
+func (db *DB) read(ctx context.Context, scope fhir.Scope, s fhir.Stored, audit workflow.Audit) (fhir.Stored, error) {
+	id, err := parseID(s.ID)
+	if err != nil {
+		return fhir.Stored{}, err
+	}
+	query, args := selectLatest, []any{s.Type, id}
+	if s.Version > 0 {
+		query, args = selectVersion, append(args, s.Version)
+	}
 	b := NewBatch(scope)
-	query(b, pgtype.UUID{Bytes: u, Valid: true}).QueryRow(func(row pgx.Row) error { return row.Scan(&s.Version, &s.LastUpdated, &s.JSON) })
+	b.Queue(query, args...).QueryRow(func(row pgx.Row) error { return row.Scan(&s.Version, &s.LastUpdated, &s.JSON) })
+
+	// In the same transaction: what cannot be audited is not returned. A resource that is not
+	// there ends the transaction before this, for nothing was read.
 	queueAudit(b, scope, audit)
 	return s, db.Send(ctx, "read resource", b)
 }
 
-// Case returns one case with the id of its holder kept out of sight, and audits the read.
+// Case returns one case, and audits the read.
 func (db *DB) Case(ctx context.Context, scope fhir.Scope, id string) (cases.Case, error) {
 	doc, err := db.ofCase(ctx, "read case", scope, id, `select doc from caselink.cases where id = $1`)
 	if err != nil {
 		return cases.Case{}, err
 	}
-	var c cases.Case
-	if err := json.Unmarshal(doc, &c); err != nil {
-		return c, fmt.Errorf("read stored case: %w", err)
-	}
-	return c, nil
+	return decodeCase(doc)
 }
 
 // auditCaseRead takes the holder from the case's own row.
@@ -70,7 +72,9 @@ const auditCaseRead = `insert into caselink.audit (at, holder, service, role, cl
 
 func callerArgs(at time.Time, scope fhir.Scope) []any {
 	who := scope.Caller
-	return []any{at, string(scope.Role), who.Client, who.User, who.UserName, who.UserRole, who.Organisation, who.RequestID, who.CorrelationID}
+	return []any{
+		at, string(scope.Role), who.Client, who.User, who.UserName, who.UserRole, who.Organisation, who.RequestID, who.CorrelationID,
+	}
 }
 
 const selectFirstRequest = `select v.content from caselink.cases c
@@ -84,30 +88,18 @@ func (db *DB) FirstRequest(ctx context.Context, scope fhir.Scope, caseID string)
 
 // ofCase reads one value that belongs to a case, and audits the read of the case.
 func (db *DB) ofCase(ctx context.Context, what string, scope fhir.Scope, caseID, query string) (value []byte, err error) {
-	u, err := uuid.Parse(caseID)
-	if err != nil || u.String() != caseID {
-		return nil, fhir.Errorf(fhir.IssueNotFound, "not found")
+	id, err := parseID(caseID)
+	if err != nil {
+		return nil, err
 	}
-	id := pgtype.UUID{Bytes: u, Valid: true}
 	b := NewBatch(scope)
 	b.Queue(query, id).QueryRow(func(row pgx.Row) error { return row.Scan(&value) })
 	b.Queue(auditCaseRead, append(callerArgs(db.Now(), scope), id)...)
 	return value, db.Send(ctx, what, b)
 }
 
-// CaseFilter narrows a list of cases. Its zero value is every case of the caller's services.
-type CaseFilter struct {
-	Status       string
-	Need         string
-	Sensitive    bool // Need also finds needs that are sensitive
-	Service      string
-	ChangedSince time.Time
-	Limit        int    // at most 200; 0 is 50
-	Cursor       string // of the page before; "" for the first
-}
-
-// needs are the marks of which a case must have one; nil for any case.
-func (f CaseFilter) needs() []string {
+// wanted are the marks of which a case must have one; nil for any case.
+func wanted(f cases.Filter) []string {
 	switch {
 	case f.Need == "":
 		return nil
@@ -129,7 +121,7 @@ const auditCaseList = `insert into caselink.audit (at, holder, service, role, cl
 	from unnest(string_to_array(current_setting('caselink.services', true), ',')) s`
 
 // Cases lists cases, newest first, and the cursor of the next page; "" after the last.
-func (db *DB) Cases(ctx context.Context, scope fhir.Scope, f CaseFilter) ([]cases.Case, string, error) {
+func (db *DB) Cases(ctx context.Context, scope fhir.Scope, f cases.Filter) ([]cases.Case, string, error) {
 	limit := f.Limit
 	if limit == 0 {
 		limit = 50
@@ -141,21 +133,24 @@ func (db *DB) Cases(ctx context.Context, scope fhir.Scope, f CaseFilter) ([]case
 	page := []cases.Case{}
 	var next string
 	b := NewBatch(scope)
-	b.Queue(selectCases, f.Status, f.needs(), f.Service, f.ChangedSince, after, pgtype.UUID{Bytes: afterID, Valid: true}, limit+1).Query(func(rows pgx.Rows) error {
+	args := []any{string(f.Status), wanted(f), f.Service, f.ChangedSince, after, pgtype.UUID{Bytes: afterID, Valid: true}, limit + 1}
+	b.Queue(selectCases, args...).Query(func(rows pgx.Rows) error {
 		var id uuid.UUID
 		var received time.Time
 		for rows.Next() {
+			// The query asks for one row more than a page holds: that it is there says that there
+			// is a next page, which begins after the last row of this one.
 			if len(page) == limit {
 				next = writeCursor(received, id)
 				return nil
 			}
 			var doc []byte
-			var c cases.Case
 			if err := rows.Scan(&id, &received, &doc); err != nil {
 				return err
 			}
-			if err := json.Unmarshal(doc, &c); err != nil {
-				return fmt.Errorf("read stored case: %w", err)
+			c, err := decodeCase(doc)
+			if err != nil {
+				return err
 			}
 			page = append(page, c)
 		}
@@ -168,7 +163,8 @@ func (db *DB) Cases(ctx context.Context, scope fhir.Scope, f CaseFilter) ([]case
 	return page, next, nil
 }
 
-// A cursor is the place of the last case of a page: opaque to the client.
+// writeCursor is the place of the last case of a page, opaque to the client: not a number
+// of cases to skip, which would show a case twice when another comes in meanwhile.
 func writeCursor(received time.Time, id uuid.UUID) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(received.UTC().Format(time.RFC3339Nano) + " " + id.String()))
 }
@@ -194,34 +190,19 @@ func readCursor(cursor string) (*time.Time, uuid.UUID, error) {
 	return &t, u, nil
 }
 
-// CaseEvent is one thing that happened to a case, as the case API shows it.
-type CaseEvent struct {
-	Position  *int64        `json:"position"` // in the feed; null until it is numbered
-	Seq       int           `json:"seq"`      // within the referral, from 1, without gaps
-	Case      string        `json:"case"`
-	Kind      string        `json:"kind"`
-	From      string        `json:"from,omitempty"`
-	To        string        `json:"to"`
-	Reason    *cases.Reason `json:"reason,omitempty"`
-	Actor     cases.Actor   `json:"actor"`
-	Outcome   string        `json:"outcome,omitempty"` // id of the recorded outcome
-	At        time.Time     `json:"at"`
-	RequestID string        `json:"requestId"`
-}
-
-const selectCaseEvents = `select position, seq, case_id, kind, coalesce(from_status, ''), to_status, coalesce(reason_code, ''), coalesce(reason_text, ''),
-		actor, outcome_id, occurred_at, request_id
+const selectCaseEvents = `select position, seq, case_id, kind, coalesce(from_status, ''), to_status,
+		coalesce(reason_code, ''), coalesce(reason_text, ''), actor, outcome_id, occurred_at, request_id
 	from caselink.events e where (holder, referral) = (select holder, referral from caselink.cases where id = $1) order by seq`
 
 // CaseEvents lists what happened to a case, oldest first.
-func (db *DB) CaseEvents(ctx context.Context, scope fhir.Scope, id string) ([]CaseEvent, error) {
-	u, err := uuid.Parse(id)
-	if err != nil || u.String() != id {
-		return nil, fhir.Errorf(fhir.IssueNotFound, "not found")
+func (db *DB) CaseEvents(ctx context.Context, scope fhir.Scope, id string) ([]cases.StoredEvent, error) {
+	key, err := parseID(id)
+	if err != nil {
+		return nil, err
 	}
-	events := []CaseEvent{}
+	events := []cases.StoredEvent{}
 	b := NewBatch(scope)
-	b.Queue(selectCaseEvents, pgtype.UUID{Bytes: u, Valid: true}).Query(func(rows pgx.Rows) error {
+	b.Queue(selectCaseEvents, key).Query(func(rows pgx.Rows) error {
 		for rows.Next() {
 			e, err := scanEvent(rows)
 			if err != nil {
@@ -231,31 +212,36 @@ func (db *DB) CaseEvents(ctx context.Context, scope fhir.Scope, id string) ([]Ca
 		}
 		return rows.Err()
 	})
-	b.Queue(auditCaseRead, append(callerArgs(db.Now(), scope), pgtype.UUID{Bytes: u, Valid: true})...)
+	b.Queue(auditCaseRead, append(callerArgs(db.Now(), scope), key)...)
 	if err := db.Send(ctx, "list events", b); err != nil {
 		return nil, err
 	}
+
+	// Every case has the event that it came in by: without any it is not there, or not for
+	// this scope, whose audit then has no record either.
 	if len(events) == 0 {
 		return nil, fhir.Errorf(fhir.IssueNotFound, "not found")
 	}
 	return events, nil
 }
 
-func scanEvent(rows pgx.Rows) (CaseEvent, error) {
-	var e CaseEvent
+func scanEvent(rows pgx.Rows) (cases.StoredEvent, error) {
+	var e cases.StoredEvent
+	var actor actorDocument
 	var reason cases.Reason
 	var caseID uuid.UUID
 	var outcome *uuid.UUID
-	err := rows.Scan(&e.Position, &e.Seq, &caseID, &e.Kind, &e.From, &e.To, &reason.Code, &reason.Text, &e.Actor, &outcome, &e.At, &e.RequestID)
+	err := rows.Scan(&e.Position, &e.Seq, &caseID, &e.Kind, &e.From, &e.To,
+		&reason.Code, &reason.Text, &actor, &outcome, &e.OccurredAt, &e.RequestID)
 	if err != nil {
 		return e, err
 	}
-	e.Case, e.At = caseID.String(), e.At.UTC()
+	e.Case, e.Actor, e.OccurredAt = caseID.String(), cases.Actor(actor), e.OccurredAt.UTC()
 	if reason != (cases.Reason{}) {
 		e.Reason = &reason
 	}
 	if outcome != nil {
-		e.Outcome = outcome.String()
+		e.OutcomeID = outcome.String()
 	}
 	return e, nil
 }

@@ -1,17 +1,22 @@
 // Package store keeps referrals in PostgreSQL: the pool, the roles under which
 // every transaction runs, and the one commit of a Change. Its rooms (ledger, feed)
-// own the SQL of theirs; pgx is nowhere else.
+// own the SQL of theirs; pgx is nowhere else. It decides nothing about a referral: what
+// a Change says is written, all of it or nothing.
+//
+// docs/words.md defines holder, service, lane, item, owed, fence, lease and sealer.
 package store
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"caselink.example/fhir"
@@ -34,10 +39,17 @@ type DB struct {
 	Now           func() time.Time
 }
 
-// sessionSettings are limits that PostgreSQL enforces on every statement and
-// transaction of ours, and advice to its planner: each of our queries reads a few rows,
-// one by one, in the order of an index. A plan that was made while a table was small,
-// and kept, would read all of it for ever (seen: a claim that hashed every lane).
+// sessionSettings are limits that PostgreSQL enforces on every statement and transaction,
+// and advice to its planner.
+//
+// The limits are below the commit timeout of the program (8 s): when PostgreSQL gives up
+// first, its error says that nothing was stored; when the program does, nobody knows. A
+// transaction that is idle for longer than any commit takes belongs to a process that is
+// gone, and gives its locks back.
+//
+// The advice: each query reads a few rows, one by one, in the order of an index. A plan
+// that was made while a table was small, and kept, would read all of it for ever (seen: a
+// claim that hashed every lane).
 var sessionSettings = map[string]string{
 	"statement_timeout":                   "5s",
 	"lock_timeout":                        "2s",
@@ -60,9 +72,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if pc.MaxConns == 0 {
 		pc.MaxConns = 16
 	}
-	for name, value := range sessionSettings {
-		pc.ConnConfig.RuntimeParams[name] = value
-	}
+	maps.Copy(pc.ConnConfig.RuntimeParams, sessionSettings)
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
@@ -77,22 +87,29 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 // Close ends every connection; it waits for those in use.
 func (db *DB) Close() { db.pool.Close() }
 
+const selectSchemaVersion = `select max(version_id) from public.caselink_migrations where is_applied`
+
 // Ready reports whether the database answers and has the schema that this program knows.
 func (db *DB) Ready(ctx context.Context) error {
 	var version int64
-	if err := db.pool.QueryRow(ctx, `select max(version_id) from public.caselink_migrations where is_applied`).Scan(&version); err != nil {
+	if err := db.pool.QueryRow(ctx, selectSchemaVersion).Scan(&version); err != nil {
 		if isMissing(err) {
 			return fhir.Errorf(fhir.IssueTransient, "the database has no schema yet: run caselink migrate up")
 		}
-		return translate("read the schema's version", err)
+		return Translate("read the schema's version", err)
 	}
+
+	// A later schema is no fault: while a release rolls out, processes of the one before it
+	// serve on, and a migration keeps what they need.
 	if want := latestMigration(); version < want {
-		return fhir.Errorf(fhir.IssueTransient, "the database schema is at version %d and must be at %d: run caselink migrate up", version, want)
+		return fhir.Errorf(fhir.IssueTransient,
+			"the database schema is at version %d and must be at %d: run caselink migrate up", version, want)
 	}
 	return nil
 }
 
-// Scoped says, as the first statement of a transaction, whose part it plays.
+// Scoped says, as the first statement of a transaction, whose part it plays. The settings
+// end with the transaction: a connection that goes back to the pool is nobody's.
 const Scoped = `select set_config('role', $1, true), set_config('caselink.holder', $2, true), set_config('caselink.services', $3, true)`
 
 // scopeArgs are the arguments of Scoped.
@@ -110,10 +127,13 @@ type Batch struct {
 
 // NewBatch begins a batch under the scope.
 func NewBatch(s fhir.Scope) *Batch {
-	b := &Batch{role: " -- " + string(s.Role)}
+	b := batchWithin(s)
 	b.b.Queue(Scoped, scopeArgs(s)...)
 	return b
 }
+
+// batchWithin is a batch of a transaction that has the scope already.
+func batchWithin(s fhir.Scope) *Batch { return &Batch{role: " -- " + string(s.Role)} }
 
 // Queue adds a statement whose result is not looked at.
 func (b *Batch) Queue(sql string, args ...any) *pgx.QueuedQuery {
@@ -130,7 +150,7 @@ func (b *Batch) Relaxed() *Batch {
 // Send runs the batch as one transaction and one round trip. It returns the first
 // error, translated; after an error nothing is kept.
 func (db *DB) Send(ctx context.Context, what string, b *Batch) error {
-	return translate(what, db.pool.SendBatch(ctx, &b.b).Close())
+	return Translate(what, db.pool.SendBatch(ctx, &b.b).Close())
 }
 
 // Pool gives the rooms of the store the connection pool.
@@ -138,56 +158,29 @@ func (db *DB) Pool() *pgxpool.Pool { return db.pool }
 
 // committing returns the context of a commit: the client may go away, the deadline stays.
 func (db *DB) committing(ctx context.Context) (context.Context, context.CancelFunc) {
+	// A commit that is cancelled halfway has happened or not, and its connection is lost
+	// with it: clients that hang up under load would make the load worse.
 	return context.WithTimeout(context.WithoutCancel(ctx), db.commitTimeout)
 }
 
-// Translate is the door through which PostgreSQL's errors leave: nobody above asks pgx.
-func Translate(what string, err error) error { return translate(what, err) }
+// UUID is an id that this program made, as pgx encodes it without a detour through text.
+// It panics for a text that is no UUID: ids from outside are parsed at the door.
+func UUID(id string) pgtype.UUID { return pgtype.UUID{Bytes: uuid.MustParse(id), Valid: true} }
 
-func translate(what string, err error) error {
-	if err == nil {
-		return nil
+// optional is an id or null.
+func optional(id string) pgtype.UUID {
+	if id == "" {
+		return pgtype.UUID{}
 	}
-	var known *fhir.Error
-	if errors.As(err, &known) {
-		return err
-	}
-	cause := fmt.Errorf("%s: %w", what, redacted(err))
-	if errors.Is(err, pgx.ErrNoRows) {
-		return fhir.Errorf(fhir.IssueNotFound, "not found").Because(cause)
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return fhir.Errorf(fhir.IssueTimeout, "the database did not answer in time: it is not known whether anything was stored; repeat the identical request").Because(cause)
-	}
-	var pg *pgconn.PgError
-	if !errors.As(err, &pg) {
-		return fhir.Errorf(fhir.IssueTransient, "the database cannot be reached: repeat the identical request").Because(cause)
-	}
-	switch class := pg.Code[:2]; {
-	case class == "53" || class == "57" || class == "58" || class == "40" || class == "08" || pg.Code == "55P03" || pg.Code == "25006":
-		return fhir.Errorf(fhir.IssueTransient, "the database cannot do this now: repeat the identical request").Because(cause)
-	}
-	return fhir.Errorf(fhir.IssueException, "internal error").Because(cause)
+	return UUID(id)
 }
 
-// redacted keeps what an operator needs of PostgreSQL's error and leaves out the
-// detail, which quotes rows.
-func redacted(err error) error {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
-		return fmt.Errorf("SQLSTATE %s: %s (constraint %q)", pg.Code, pg.Message, pg.ConstraintName)
+// parseID reads an id that a client names. One that is spelled in another way than this
+// program spells it is fhir.IssueNotFound, as one that never was.
+func parseID(id string) (pgtype.UUID, error) {
+	u, err := uuid.Parse(id)
+	if err != nil || u.String() != id {
+		return pgtype.UUID{}, fhir.Errorf(fhir.IssueNotFound, "not found")
 	}
-	return err
-}
-
-// isMissing reports whether err says that there is no such table.
-func isMissing(err error) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.Code == "42P01"
-}
-
-// isTaken reports whether err says that an identity is in use.
-func isTaken(err error) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.Code == "23505" && pg.ConstraintName == "identities_pkey"
+	return pgtype.UUID{Bytes: u, Valid: true}, nil
 }

@@ -2,8 +2,10 @@ package store_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
+	"os"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,12 +16,18 @@ import (
 	"caselink.example/connectors/store/storetest"
 	"caselink.example/fhir"
 	"caselink.example/mapping/cases"
+	"caselink.example/mapping/cases/casestest"
 	"caselink.example/mapping/workflow"
 )
 
 func open(t *testing.T) *store.DB {
 	t.Helper()
-	db, err := store.Open(t.Context(), store.Config{URL: storetest.Open(t).URL})
+	return openAt(t, storetest.Open(t))
+}
+
+func openAt(t *testing.T, target storetest.Target) *store.DB {
+	t.Helper()
+	db, err := store.Open(t.Context(), store.Config{URL: target.URL})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +49,8 @@ func TestCreatedReferralIsReadAsItWasStored(t *testing.T) {
 	c := storetest.Opening("Y99901", "svc-a", "1")
 	create(t, db, c)
 
-	got, err := db.Read(t.Context(), storetest.GP("Y99901"), "ServiceRequest", c.Referral.ID, workflow.Audit{At: storetest.Noon, Action: "R", Holder: "Y99901"})
+	audit := workflow.Audit{At: storetest.Noon, Action: "R", Holder: "Y99901"}
+	got, err := db.Read(t.Context(), storetest.GP("Y99901"), "ServiceRequest", c.Referral.ID, audit)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,23 +74,23 @@ func TestAnotherPracticeSeesNothing(t *testing.T) {
 	create(t, db, c)
 
 	for name, scope := range map[string]fhir.Scope{
-		"another practice": storetest.GP("Y99902"), "no practice": storetest.GP(""), "an app": storetest.App("svc-a", "svc-b"), "courier of another": {Role: fhir.RoleCourier, Holder: "Y99902"},
+		"another practice":   storetest.GP("Y99902"),
+		"no practice":        storetest.GP(""),
+		"an app":             storetest.App("svc-b"),
+		"courier of another": {Role: fhir.RoleCourier, Holder: "Y99902"},
 	} {
-		resourceType, id := "ServiceRequest", c.Referral.ID
-		if scope.Role == fhir.RoleApp {
-			scope.Services = []string{"svc-b"}
-		}
-		if _, err := db.Read(t.Context(), scope, resourceType, id, workflow.Audit{At: storetest.Noon, Action: "R", Holder: scope.Holder, Service: "svc-b"}); err == nil {
+		audit := workflow.Audit{At: storetest.Noon, Action: "R", Holder: scope.Holder, Service: "svc-b"}
+		if _, err := db.Read(t.Context(), scope, "ServiceRequest", c.Referral.ID, audit); err == nil {
 			t.Errorf("%s reads the referral", name)
 		}
 	}
 	if _, err := db.Case(t.Context(), storetest.App("svc-b"), c.Case.ID); !fhir.Is(err, fhir.IssueNotFound) {
 		t.Errorf("another service reads the case: %v", err)
 	}
-	if page, _, err := db.Cases(t.Context(), storetest.App("svc-b"), store.CaseFilter{}); err != nil || len(page) != 0 {
+	if page, _, err := db.Cases(t.Context(), storetest.App("svc-b"), cases.Filter{}); err != nil || len(page) != 0 {
 		t.Errorf("another service lists %d cases, error %v", len(page), err)
 	}
-	err := db.Update(t.Context(), storetest.App("svc-b"), c.Case.ID, func(workflow.Current) (workflow.Change, error) { return workflow.Change{}, nil })
+	err := db.Update(t.Context(), storetest.App("svc-b"), c.Case.ID, storetest.Accepted)
 	if !fhir.Is(err, fhir.IssueNotFound) {
 		t.Errorf("another service moves the case: %v", err)
 	}
@@ -110,8 +119,40 @@ func TestHundredEqualReferralsAreOneCase(t *testing.T) {
 	if got := created.Load(); got != 1 {
 		t.Errorf("%d referrals were created, want 1", got)
 	}
-	if page, _, err := db.Cases(t.Context(), storetest.App("svc-a"), store.CaseFilter{}); err != nil || len(page) != 1 {
+	if page, _, err := db.Cases(t.Context(), storetest.App("svc-a"), cases.Filter{}); err != nil || len(page) != 1 {
 		t.Errorf("%d cases, error %v, want 1", len(page), err)
+	}
+}
+
+func TestReferralsThatShareNamesDoNotLockEachOtherOut(t *testing.T) {
+	t.Parallel()
+	db := open(t)
+	for round := range 5 {
+		// So many that both are still taking theirs when they meet.
+		var names []string
+		for i := range 300 {
+			names = append(names, fmt.Sprintf("%d-%03d", round, i))
+		}
+		reversed := slices.Clone(names)
+		slices.Reverse(reversed)
+		var created atomic.Int32
+		var wg sync.WaitGroup
+		for _, order := range [][]string{names, reversed} {
+			wg.Go(func() {
+				known, err := db.Create(context.Background(), storetest.GP("Y99901"), storetest.Opening("Y99901", "svc-a", order...))
+				switch {
+				case err != nil:
+					t.Errorf("Create: %v", err)
+				case known == nil:
+					created.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+
+		if got := created.Load(); got != 1 {
+			t.Errorf("%d referrals were created, want 1", got)
+		}
 	}
 }
 
@@ -179,7 +220,9 @@ func TestRefusedMoveKeepsNothing(t *testing.T) {
 	create(t, db, c)
 	refusal := fhir.Errorf(fhir.IssueConflict, "no")
 
-	err := db.Update(t.Context(), storetest.App("svc-a"), c.Case.ID, func(workflow.Current) (workflow.Change, error) { return workflow.Change{}, refusal })
+	err := db.Update(t.Context(), storetest.App("svc-a"), c.Case.ID, func(workflow.Current) (workflow.Change, error) {
+		return workflow.Change{}, refusal
+	})
 
 	if err != refusal {
 		t.Errorf("Update = %v, want the refusal itself", err)
@@ -206,7 +249,7 @@ func TestPagesHoldEachCaseOnce(t *testing.T) {
 
 	cursor := ""
 	for pages := 0; ; pages++ {
-		page, next, err := db.Cases(t.Context(), storetest.App("svc-a"), store.CaseFilter{Limit: 3, Cursor: cursor})
+		page, next, err := db.Cases(t.Context(), storetest.App("svc-a"), cases.Filter{Limit: 3, Cursor: cursor})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -232,7 +275,7 @@ func TestStrangeCursorIsRefused(t *testing.T) {
 	t.Parallel()
 	db := open(t)
 	for _, cursor := range []string{"x", "!!!", "eA", "MjAyNi0wMS0wMVQwMDowMDowMFogeA"} {
-		if _, _, err := db.Cases(t.Context(), storetest.App("svc-a"), store.CaseFilter{Cursor: cursor}); !fhir.Is(err, fhir.IssueInvalid) {
+		if _, _, err := db.Cases(t.Context(), storetest.App("svc-a"), cases.Filter{Cursor: cursor}); !fhir.Is(err, fhir.IssueInvalid) {
 			t.Errorf("cursor %q: %v, want IssueInvalid", cursor, err)
 		}
 	}
@@ -252,16 +295,13 @@ func TestUnsafeDatabaseIsRefused(t *testing.T) {
 		"row-level security off":        `alter table caselink.versions disable row level security`,
 		"two policies for one role":     `create policy wide on caselink.cases to caselink_gp using (true)`,
 		"view that bypasses":            `create view caselink.all_cases as select * from caselink.cases`,
-		"runtime role owns a table":     `create table caselink.mine (); alter table caselink.mine enable row level security; alter table caselink.mine force row level security; alter table caselink.mine owner to caselink`,
+		"runtime role owns a table": `create table caselink.mine (); alter table caselink.mine enable row level security;
+			alter table caselink.mine force row level security; alter table caselink.mine owner to caselink`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			target := storetest.Open(t)
-			db, err := store.Open(t.Context(), store.Config{URL: target.URL})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(db.Close)
+			db := openAt(t, target)
 			target.Exec(t, sabotage)
 
 			if err := db.Check(t.Context()); err == nil {
@@ -281,18 +321,78 @@ func TestEveryTableHoldsItsPatientsUnderRowLevelSecurity(t *testing.T) {
 	}
 }
 
-func TestCaseDocumentIsPlainJSON(t *testing.T) {
+// The names of migrations may change: a database knows them by number. Migrating again
+// does nothing.
+func TestMigratedDatabaseIsUpToDateUnderAnyFileName(t *testing.T) {
 	t.Parallel()
-	c := storetest.Opening("Y99901", "svc-a", "1").Case
-	raw, err := json.Marshal(c)
+	target := storetest.Open(t)
+	if err := store.Migrate(t.Context(), target.OwnerURL); err != nil {
+		t.Fatal(err)
+	}
+	migrations, err := store.MigrationStatus(t.Context(), target.OwnerURL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var back cases.Case
-	if err := json.Unmarshal(raw, &back); err != nil {
+	for _, m := range migrations {
+		if !m.Applied {
+			t.Errorf("%d (%s) is not applied", m.Version, m.Name)
+		}
+	}
+	kept := storetest.Query[string](t, target, `select attname::text from pg_attribute
+		where attrelid = 'public.caselink_migrations'::regclass and attnum > 0 order by attnum`)
+	if diff := cmp.Diff([]string{"id", "version_id", "is_applied", "tstamp"}, kept); diff != "" {
+		t.Errorf("what is kept of a migration (-want +got):\n%s", diff)
+	}
+}
+
+func TestCaseIsMovedUnderTheIDByWhichItIsRead(t *testing.T) {
+	t.Parallel()
+	db := open(t)
+	c := storetest.Opening("Y99901", "svc-a", "1")
+	create(t, db, c)
+	upper, bare := strings.ToUpper(c.Case.ID), strings.ReplaceAll(c.Case.ID, "-", "")
+	for _, id := range []string{upper, bare, "{" + c.Case.ID + "}", "urn:uuid:" + c.Case.ID} {
+		if _, err := db.Case(t.Context(), storetest.App("svc-a"), id); !fhir.Is(err, fhir.IssueNotFound) {
+			t.Errorf("%s is read: %v", id, err)
+		}
+		if err := db.Update(t.Context(), storetest.App("svc-a"), id, storetest.Accepted); !fhir.Is(err, fhir.IssueNotFound) {
+			t.Errorf("%s is moved: %v", id, err)
+		}
+	}
+}
+
+func TestCaseOfAnEarlierReleaseIsReadAndMoved(t *testing.T) {
+	t.Parallel()
+	earlier, err := os.ReadFile("testdata/case-v0.golden")
+	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(c, back); diff != "" {
-		t.Errorf("case changes on its way through the database (-want +got):\n%s", diff)
+	target := storetest.Open(t)
+	db := openAt(t, target)
+	c := storetest.Opening("Y99901", "svc-a")
+	create(t, db, c)
+	target.Exec(t, fmt.Sprintf(`update caselink.cases set doc = '\x%x'`, earlier))
+
+	read, err := db.Case(t.Context(), storetest.App("svc-a"), c.Case.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(casestest.Full(), read); diff != "" {
+		t.Errorf("the case that is read (-stored +read):\n%s", diff)
+	}
+
+	err = db.Update(t.Context(), storetest.App("svc-a"), c.Case.ID, func(cur workflow.Current) (workflow.Change, error) {
+		cur.Referral.Seq++
+		event := cases.Event{Seq: cur.Referral.Seq, Kind: cases.EventMoved, To: cur.Case.Status, OccurredAt: storetest.Noon}
+		return workflow.Change{
+			Referral: cur.Referral, Case: cur.Case, Event: event, Audit: workflow.Audit{At: storetest.Noon, Action: "U", Service: "svc-a"},
+		}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := storetest.Query[string](t, target, `select convert_from(doc, 'utf8') from caselink.cases`)[0]
+	if want := `{"schema":1,` + strings.TrimPrefix(string(earlier), "{"); now != want {
+		t.Errorf("moved, it is stored as\n%s\nwant\n%s", now, want)
 	}
 }

@@ -1,121 +1,124 @@
 // Package cases is the case itself: a service's work on one referral, in plain
 // words that a link worker's app reads without knowing FHIR, and the moves that
 // it may make. Pure: no context, no I/O, no clock.
+//
+// docs/words.md defines case, referral, service and outcome.
 package cases
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
 	"caselink.example/fhir"
 )
 
-// Case is the service's work on one referral. Its JSON is what the case API shows.
-// The case holds what a link worker needs to ring someone; the referral as it came
-// stays with its ServiceRequest.
+// Case is the service's work on one referral: what a link worker needs to ring someone.
+// The referral as it came stays with its ServiceRequest. This is the domain's value; how
+// a case is shown and how it is stored are shapes of their own, elsewhere.
 type Case struct {
-	ID           string    `json:"id"`      // UUID
-	Version      int       `json:"version"` // counts the moves; If-Match guards it
-	Status       State     `json:"status"`
-	StatusReason *Reason   `json:"statusReason,omitempty"` // why the last move was made
-	StatusSince  time.Time `json:"statusSince"`
-	Service      *Party    `json:"service"` // who works it; null while no service is known
-	Referral     Origin    `json:"referral"`
-	ReceivedAt   time.Time `json:"receivedAt"`
-	UpdatedAt    time.Time `json:"updatedAt"`
-	Priority     Priority  `json:"priority"`
-	Patient      Patient   `json:"patient"`
-	Needs        []Need    `json:"needs"`
-	Narrative    []string  `json:"narrative,omitempty"`    // the referrer's words
-	Instructions string    `json:"instructions,omitempty"` // ServiceRequest.patientInstruction
-	Risks        []Risk    `json:"risks,omitempty"`
-	DoNotContact bool      `json:"doNotContact"`
-	Referrer     Referrer  `json:"referrer"`
-	Source       Source    `json:"source"`
-	Consent      Consent   `json:"consent"`
-	Clocks       Clocks    `json:"clocks"`
-	Outcomes     []Outcome `json:"outcomes"`
-	Warnings     []string  `json:"warnings,omitempty"` // what a person should look at in the referral
-	Queries      []string  `json:"queries,omitempty"`  // why the case needs information
+	ID           string // UUID
+	Version      int    // counts the moves; If-Match guards it
+	Status       State
+	StatusReason *Reason // why the last move was made
+	StatusSince  time.Time
+	Service      *Party // who works it; null while no service is known
+	Referral     Origin
+	ReceivedAt   time.Time
+	UpdatedAt    time.Time
+	Priority     Priority
+	Patient      Patient
+	Needs        []Need
+	Narrative    []string // the referrer's words
+	Instructions string   // ServiceRequest.patientInstruction
+	Risks        []Risk
+	DoNotContact bool
+	Referrer     Referrer
+	Source       Source
+	Consent      Consent
+	Clocks       Clocks
+	Outcomes     []Outcome
+	Warnings     []string // what a person should look at in the referral
+	Queries      []string // why the case needs information
 }
 
 // Origin is where the case comes from.
 type Origin struct {
-	ID            string            `json:"id"`       // of the ServiceRequest
-	Practice      *string           `json:"practice"` // ODS code; null when no practice is known
-	Identifiers   []fhir.Identifier `json:"identifiers,omitempty"`
-	GroupID       *fhir.Identifier  `json:"groupId,omitempty"`       // ServiceRequest.requisition
-	AuthoredOn    string            `json:"authoredOn,omitempty"`    // as precise as it was sent
-	Requested     []fhir.Coding     `json:"requested,omitempty"`     // ServiceRequest.code
-	RequestedText string            `json:"requestedText,omitempty"` // the same in the referrer's words
+	ID            string  // of the ServiceRequest
+	Practice      *string // ODS code; null when no practice is known
+	Identifiers   []fhir.Identifier
+	GroupID       *fhir.Identifier // ServiceRequest.requisition
+	AuthoredOn    string           // as precise as it was sent
+	Requested     []fhir.Coding    // ServiceRequest.code
+	RequestedText string           // the same in the referrer's words
 }
 
 // Party is an organisation or a service.
 type Party struct {
-	ID   string `json:"id"`
-	Name string `json:"name,omitempty"`
+	ID   string
+	Name string
 }
 
 // Patient is the person to ring.
 type Patient struct {
-	NHSNumber          string            `json:"nhsNumber,omitempty"`   // ten digits
-	TraceStatus        string            `json:"traceStatus,omitempty"` // England's verification code, such as 01
-	Identifiers        []fhir.Identifier `json:"identifiers,omitempty"` // the sender's own
-	Name               string            `json:"name,omitempty"`        // as one line
-	Family             string            `json:"family,omitempty"`
-	Given              []string          `json:"given,omitempty"`
-	BirthDate          string            `json:"birthDate,omitempty"` // as precise as it was sent
-	Gender             string            `json:"gender,omitempty"`
-	Phones             []Phone           `json:"phones,omitempty"`
-	Email              []string          `json:"email,omitempty"`
-	Address            *Address          `json:"address,omitempty"`
-	Language           string            `json:"language,omitempty"` // BCP 47
-	Interpreter        bool              `json:"interpreter"`
-	Deceased           bool              `json:"deceased,omitempty"`
-	DeceasedOn         string            `json:"deceasedOn,omitempty"`         // as precise as it was sent
-	RegisteredAt       string            `json:"registeredAt,omitempty"`       // ODS code of the registered practice
-	Restricted         bool              `json:"restricted,omitempty"`         // a restricted record: address and contact details are not for every eye
-	ContactPreferences []string          `json:"contactPreferences,omitempty"` // how and when the person likes to be reached, in words
+	NHSNumber          string            // ten digits
+	TraceStatus        string            // England's verification code, such as 01
+	Identifiers        []fhir.Identifier // the sender's own
+	Name               string            // as one line
+	Family             string
+	Given              []string
+	BirthDate          string // as precise as it was sent
+	Gender             string
+	Phones             []Phone
+	Email              []string
+	Address            *Address
+	Language           string // BCP 47
+	Interpreter        bool
+	Deceased           bool
+	DeceasedOn         string   // as precise as it was sent
+	RegisteredAt       string   // ODS code of the registered practice
+	Restricted         bool     // a restricted record: address and contact details are not for every eye
+	ContactPreferences []string // how and when the person likes to be reached, in words
 }
 
 // Phone is one way to ring the person; rank 1 is preferred.
 type Phone struct {
-	Number string `json:"number"`
-	Use    string `json:"use,omitempty"`
-	Rank   int    `json:"rank,omitempty"`
+	Number string
+	Use    string
+	Rank   int
 }
 
 // Address is where the person lives, or that it is withheld.
 type Address struct {
-	Withheld bool     `json:"withheld,omitempty"`
-	Lines    []string `json:"lines,omitempty"`
-	City     string   `json:"city,omitempty"`
-	District string   `json:"district,omitempty"`
-	Postcode string   `json:"postcode,omitempty"`
+	Withheld bool
+	Lines    []string
+	City     string
+	District string
+	Postcode string
 }
 
 // Need is one reason for the referral.
 type Need struct {
-	Category  string        `json:"category"` // such as loneliness-isolation
-	Primary   bool          `json:"primary,omitempty"`
-	Codes     []fhir.Coding `json:"codes,omitempty"` // as they came
-	Text      string        `json:"text,omitempty"`
-	Sensitive bool          `json:"sensitive,omitempty"` // such as domestic abuse: not for every eye
+	Category  string // such as loneliness-isolation
+	Primary   bool
+	Codes     []fhir.Coding // as they came
+	Text      string
+	Sensitive bool // such as domestic abuse: not for every eye
 }
 
 // Risk is something the referrer warned of.
 type Risk struct {
-	Text  string        `json:"text,omitempty"`
-	Codes []fhir.Coding `json:"codes,omitempty"`
+	Text  string
+	Codes []fhir.Coding
 }
 
 // Referrer is who sent the referral.
 type Referrer struct {
-	Name         string `json:"name,omitempty"`
-	Role         string `json:"role,omitempty"`
-	Organisation *Party `json:"organisation,omitempty"` // id is the ODS code
-	Phone        string `json:"phone,omitempty"`
+	Name         string
+	Role         string
+	Organisation *Party // id is the ODS code
+	Phone        string
 }
 
 // Priority says how soon the referrer wants it: the codes of ServiceRequest.priority.
@@ -148,9 +151,9 @@ const (
 
 // Consent is what the person has agreed to, as three switches.
 type Consent struct {
-	ToReferral  Agreement `json:"toReferral"`
-	ToHold      Agreement `json:"toHold"`
-	ToShareBack ShareBack `json:"toShareBack"`
+	ToReferral  Agreement
+	ToHold      Agreement
+	ToShareBack ShareBack
 }
 
 // Agreement is a switch of the person's consent.
@@ -176,26 +179,39 @@ const (
 
 // Clocks are the moments that waiting times are measured between.
 type Clocks struct {
-	Received     time.Time  `json:"received"`
-	Accepted     *time.Time `json:"accepted,omitempty"`
-	FirstContact *time.Time `json:"firstContact,omitempty"` // first move to contacting
-	Started      *time.Time `json:"started,omitempty"`      // first move to active
-	Ended        *time.Time `json:"ended,omitempty"`
+	Received     time.Time
+	Accepted     *time.Time
+	FirstContact *time.Time // first move to contacting
+	Started      *time.Time // first move to active
+	Ended        *time.Time
 }
 
 // Outcome is one set of answers to an instrument. Scores are what the instrument
 // makes of them, or a supplier did, as exact decimals: the total of a PHQ-9, the
 // metric score of a SWEMWBS. ONS4 has none.
 type Outcome struct {
-	ID         string                 `json:"id"` // UUID
-	Version    int                    `json:"version"`
-	Instrument string                 `json:"instrument"` // such as ons4
-	Point      Point                  `json:"point"`
-	Answers    map[string]int         `json:"answers"`
-	Scores     map[string]json.Number `json:"scores,omitempty"`
-	AnsweredAt time.Time              `json:"answeredAt"`
-	RecordedAt time.Time              `json:"recordedAt"`
-	RecordedBy Actor                  `json:"recordedBy"`
+	ID         string // UUID
+	Version    int
+	Instrument string // such as ons4
+	Point      Point
+	Answers    map[string]int
+	Scores     map[string]json.Number
+	AnsweredAt time.Time
+	RecordedAt time.Time
+	RecordedBy Actor
+}
+
+// WithOutcome returns the case with the outcome, which takes the place of an earlier
+// version of the same record. Version counts moves, so it stays.
+func (c Case) WithOutcome(o Outcome) Case {
+	c.Outcomes = slices.Clone(c.Outcomes)
+	c.UpdatedAt = o.RecordedAt
+	if i := slices.IndexFunc(c.Outcomes, func(x Outcome) bool { return x.ID == o.ID }); i >= 0 {
+		c.Outcomes[i] = o
+		return c
+	}
+	c.Outcomes = append(c.Outcomes, o)
+	return c
 }
 
 // Point is when in a case an instrument is answered.
@@ -214,10 +230,10 @@ func Points() []Point { return []Point{Baseline, Interim, Final, FollowUp} }
 
 // Actor is the person who did something. Only the name must be known.
 type Actor struct {
-	ID           string `json:"id,omitempty"`
-	Name         string `json:"name"`
-	Role         string `json:"role,omitempty"`
-	Organisation string `json:"organisation,omitempty"`
+	ID           string
+	Name         string
+	Role         string
+	Organisation string
 }
 
 // Check refuses an actor without a name, by fhir.IssueRequired at actor.name.
@@ -230,8 +246,8 @@ func (a Actor) Check() error {
 
 // Reason says why a move was made: a code of the list for the state, words, or both.
 type Reason struct {
-	Code string `json:"code,omitempty"`
-	Text string `json:"text,omitempty"`
+	Code string
+	Text string
 }
 
 // State is how far a case is. The states and the moves between them are in moves.go.

@@ -48,23 +48,28 @@ func Moves(from State) []State { return slices.Clone(next[from]) }
 
 // Move is one step of a case, and who makes it.
 type Move struct {
-	To     State   `json:"to"`
-	Reason *Reason `json:"reason,omitempty"`
-	Actor  Actor   `json:"actor"`
+	To     State
+	Reason *Reason
+	Actor  Actor
 }
 
 // Move returns the case after the move, and leaves c as it was. It reports every
 // fault of the move: fhir.IssueConflict for one that the state does not allow, with
 // those that it does; fhir.IssueValue for an unknown state or a reason code that is
-// not one of Reasons(m.To); fhir.IssueRequired for an actor without a name, or a
+// not one of those for m.To; fhir.IssueRequired for an actor without a name, or a
 // rejection without a reason.
 func (c Case) Move(m Move, now time.Time) (Case, error) {
 	if err := m.faults(c).OrNil(); err != nil {
 		return c, err
 	}
 	from := c.Status
+
+	// The version counts moves and nothing else: who decided on what they read must hear
+	// that it has moved, and must not be stopped by an outcome that was recorded meanwhile.
 	c.Version++
 	c.Status, c.StatusSince, c.UpdatedAt = m.To, now, now
+
+	// c shares its pointers and lists with the case before: each is replaced, none changed.
 	c.StatusReason = m.Reason.clone()
 	c.Queries = queries(c.Queries, from, m)
 	c.Clocks = c.Clocks.after(m.To, now)
@@ -86,6 +91,7 @@ func queries(asked []string, from State, m Move) []string {
 // after starts and stops the clocks that the move to the state concerns, each once.
 func (k Clocks) after(to State, now time.Time) Clocks {
 	start := func(clock **time.Time) {
+		// A case that was on hold is active again: the wait ended the first time.
 		if *clock == nil {
 			*clock = &now
 		}
@@ -108,6 +114,8 @@ func (m Move) faults(c Case) fhir.Errors {
 	if err := m.Actor.Check(); err != nil {
 		es = fhir.ErrorsOf(err)
 	}
+	// A reason belongs to the state that a move goes to: of a move that cannot be made its
+	// faults would mislead.
 	switch {
 	case !m.To.Known():
 		es = append(es, fhir.Errorf(fhir.IssueValue, "no such state; the states are %s", StateList()).At("to"))
@@ -125,7 +133,8 @@ func illegal(from, to State) *fhir.Error {
 		return fhir.Errorf(fhir.IssueConflict,
 			"a case that is %s moves no more; a re-referral is a new ServiceRequest with its own identifier", from).At("to")
 	}
-	return fhir.Errorf(fhir.IssueConflict, "a case that is %s cannot become %s; it may become %s", from, to, list(legal)).At("to")
+	return fhir.Errorf(fhir.IssueConflict,
+		"a case that is %s cannot become %s; it may become %s", from, to, list(legal)).At("to")
 }
 
 // States are all states, in the order of a case's life.

@@ -9,18 +9,19 @@ import (
 
 // ReasonCode is one of the reasons for ending a case.
 type ReasonCode struct {
-	Code    string `json:"code"`
-	Display string `json:"display"`
+	Code    string
+	Display string
 	// National is the REFERRAL REJECTION REASON of the NHS Data Dictionary: 01
 	// duplicate, 02 inappropriate, 03 incomplete; "" where it has none.
-	National string `json:"national,omitempty"`
+	National string
 	// SNOMED is the concept that a GP record holds for it; "" where none is known.
-	SNOMED string `json:"snomed,omitempty"`
+	SNOMED string
 	// Delivered says what the reason tells of the person: yes, no, or, where it
 	// tells nothing, "" (then it matters whether the case was ever active).
-	Delivered string `json:"-"`
+	Delivered string
 }
 
+// reasons are the codes that a move to a state may give; to a state without any, words alone.
 var reasons = map[State][]ReasonCode{
 	Rejected: {
 		{Code: "duplicate", Display: "Already referred to this service", National: "01"},
@@ -54,11 +55,8 @@ var reasons = map[State][]ReasonCode{
 	},
 }
 
-// Reasons are the codes that a move to the state may give; empty where words alone
-// are allowed.
-func Reasons(to State) []ReasonCode { return slices.Clone(reasons[to]) }
-
-// ReasonFor is the entry of Reasons(to) with the code.
+// ReasonFor is the reason with the code that a move to the state may give. Only a
+// rejection and a closure have codes.
 func ReasonFor(to State, code string) (ReasonCode, bool) {
 	i := slices.IndexFunc(reasons[to], func(r ReasonCode) bool { return r.Code == code })
 	if i < 0 {
@@ -74,6 +72,8 @@ func Delivered(c Case) bool {
 	if c.StatusReason == nil || c.StatusReason.Code == "" {
 		return true
 	}
+	// Who declined has been active at times, and who was signposted never was: the clock
+	// decides only where the reason tells nothing.
 	r, _ := ReasonFor(Closed, c.StatusReason.Code)
 	if r.Delivered != "" {
 		return r.Delivered == "yes"
@@ -87,13 +87,14 @@ func (r *Reason) faults(to State) fhir.Errors {
 		return fhir.Errors{fhir.Errorf(fhir.IssueRequired,
 			"a rejection says why; give reason.text or a reason.code of %s", list(codes(to))).At("reason")}
 	case r == nil || r.Code == "":
-		return nil
+		return nil // only a rejection must say why
 	}
 	if _, ok := ReasonFor(to, r.Code); ok {
 		return nil
 	}
 	if len(reasons[to]) == 0 {
-		return fhir.Errors{fhir.Errorf(fhir.IssueValue, "a move to %s has no reason codes; give reason.text", to).At("reason.code")}
+		return fhir.Errors{fhir.Errorf(fhir.IssueValue,
+			"a move to %s has no reason codes; give reason.text", to).At("reason.code")}
 	}
 	return fhir.Errors{fhir.Errorf(fhir.IssueValue,
 		"no such reason for a move to %s; the codes are %s", to, list(codes(to))).At("reason.code")}

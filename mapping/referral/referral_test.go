@@ -10,9 +10,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"caselink.example/connectors/api/caseview"
 	"caselink.example/fhir"
 	"caselink.example/fhir/r4"
-	"caselink.example/mapping/cases"
 	"caselink.example/mapping/referral"
 	"caselink.example/mapping/terminology"
 )
@@ -25,7 +25,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 type understood struct {
 	Errors      []string          `json:"errors,omitempty"`
 	Warnings    []string          `json:"warnings,omitempty"`
-	Case        cases.Case        `json:"case"`
+	Case        caseview.Case     `json:"case"`
 	Identifiers []fhir.Identifier `json:"identifiers,omitempty"`
 	Performers  []fhir.Identifier `json:"performers,omitempty"`
 	Registered  string            `json:"registered,omitempty"`
@@ -34,7 +34,7 @@ type understood struct {
 }
 
 func (u *understood) read(ref referral.Reading, err error) {
-	u.Case, u.Identifiers, u.Performers = ref.Case, ref.Identifiers, ref.Performers
+	u.Case, u.Identifiers, u.Performers = caseview.Of(ref.Case), ref.Identifiers, ref.Performers
 	u.Registered, u.Requester = string(ref.Registered), string(ref.Requester)
 	if err != nil {
 		u.Errors = texts(fhir.ErrorsOf(err))

@@ -23,7 +23,7 @@ import (
 // Systems of the Task's codes that Caselink owns, and FHIR's own of its code.
 const (
 	SystemStatus     = fhir.Canonical + "/CodeSystem/case-status" // businessStatus: the states of a case
-	SystemReason     = fhir.Canonical + "/CodeSystem/case-reason" // statusReason: cases.Reasons
+	SystemReason     = fhir.Canonical + "/CodeSystem/case-reason" // statusReason: cases.ReasonFor
 	SystemInstrument = fhir.Canonical + "/CodeSystem/instrument"  // output.type: the instrument that was answered
 	systemTaskCode   = "http://hl7.org/fhir/CodeSystem/task-code" // https://hl7.org/fhir/R4/codesystem-task-code.html
 )

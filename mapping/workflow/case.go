@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"caselink.example/fhir"
-	"caselink.example/fhir/r4"
 	"caselink.example/mapping/cases"
 	"caselink.example/mapping/outcome"
 )
@@ -28,17 +27,23 @@ func (f *Flow) Transition(ctx context.Context, scope fhir.Scope, caseID string, 
 	return after, nil
 }
 
+// moved decides a move of the case as it is under the lock.
 func (f *Flow) moved(cur Current, version int, move cases.Move) (Change, error) {
+	// The version comes before the move: who decided on an older case would be told that
+	// the move is illegal, and not why.
 	if cur.Case.Version != version {
-		return Change{}, fhir.Errorf(fhir.IssueStale, "the case has moved on to version %d: read it again, then decide", cur.Case.Version)
+		return Change{}, fhir.Errorf(fhir.IssueStale,
+			"the case has moved on to version %d: read it again, then decide", cur.Case.Version)
 	}
-	now := f.Now().UTC().Truncate(time.Microsecond)
+	now := f.now()
 	c, err := cur.Case.Move(move, now)
 	if err != nil {
 		return Change{}, err
 	}
-	change := f.next(cur, c, Event{Kind: EventMoved, From: cur.Case.Status, To: c.Status, Reason: move.Reason, Actor: move.Actor, OccurredAt: now})
-	return f.withTask(change, cur.Task, f.destinations(cur.Referral))
+	change := next(cur, c, cases.Event{
+		Kind: cases.EventMoved, From: cur.Case.Status, To: c.Status, Reason: move.Reason, Actor: move.Actor, OccurredAt: now,
+	})
+	return f.withTask(change, cur.Task)
 }
 
 // Answers are what a person answered to an instrument.
@@ -55,6 +60,8 @@ type Answers struct {
 // practice is owed one Observation for each score. Answers that do not fit the
 // instrument are refused with every fault.
 func (f *Flow) RecordOutcome(ctx context.Context, scope fhir.Scope, caseID string, a Answers) (cases.Outcome, error) {
+	// What can be judged without the case is judged before its row is locked, and all of it
+	// at once: a person who filled in a form hears of every wrong field.
 	scored, err := f.Meaning.Outcomes.Score(a.Instrument, a.Point, a.Answers)
 	if faults := join(err, f.past(a.AnsweredAt), a.Actor.Check()); faults != nil {
 		return cases.Outcome{}, faults
@@ -74,13 +81,15 @@ func (f *Flow) RecordOutcome(ctx context.Context, scope fhir.Scope, caseID strin
 // past refuses answers from the future, further than clocks may differ.
 func (f *Flow) past(at time.Time) error {
 	if at.After(f.Now().Add(time.Minute)) {
-		return fhir.Errorf(fhir.IssueValue, "answers are recorded after they are given: answeredAt lies in the future").At("answeredAt")
+		return fhir.Errorf(fhir.IssueValue,
+			"answers are recorded after they are given: answeredAt lies in the future").At("answeredAt")
 	}
 	return nil
 }
 
+// recorded decides what the scored answers add to the case as it is under the lock.
 func (f *Flow) recorded(cur Current, scored outcome.Scored, a Answers) (Change, cases.Outcome, error) {
-	now := f.Now().UTC().Truncate(time.Microsecond)
+	now := f.now()
 	if a.AnsweredAt.IsZero() {
 		a.AnsweredAt = now
 	}
@@ -88,6 +97,9 @@ func (f *Flow) recorded(cur Current, scored outcome.Scored, a Answers) (Change, 
 		ID: f.NewID(), Version: 1, Instrument: scored.Instrument, Point: scored.Point, Answers: scored.Answers, Scores: scored.Scores,
 		AnsweredAt: a.AnsweredAt.UTC(), RecordedAt: now, RecordedBy: a.Actor,
 	}
+
+	// A correction keeps the id: the Observations that the practice has are replaced by
+	// their next versions, not joined by others that say the opposite.
 	if a.Corrects != "" {
 		before, err := correctable(cur.Case, a)
 		if err != nil {
@@ -95,8 +107,13 @@ func (f *Flow) recorded(cur Current, scored outcome.Scored, a Answers) (Change, 
 		}
 		o.ID, o.Version = before.ID, before.Version+1
 	}
+
+	// No Task is told of it: what the practice is owed are the scores, and the case is
+	// where it was.
 	c := cur.Case.WithOutcome(o)
-	change := f.next(cur, c, Event{Kind: EventOutcome, From: c.Status, To: c.Status, Actor: a.Actor, OutcomeID: o.ID, OccurredAt: now})
+	change := next(cur, c, cases.Event{
+		Kind: cases.EventOutcome, From: c.Status, To: c.Status, Actor: a.Actor, OutcomeID: o.ID, OccurredAt: now,
+	})
 	change, err := f.withObservations(change, o)
 	return change, o, err
 }
@@ -106,49 +123,31 @@ func correctable(c cases.Case, a Answers) (cases.Outcome, error) {
 	i := slices.IndexFunc(c.Outcomes, func(o cases.Outcome) bool { return o.ID == a.Corrects })
 	switch {
 	case i < 0:
-		return cases.Outcome{}, fhir.Errorf(fhir.IssueValue, "the case has no such outcome: GET the case for its outcomes").At("corrects")
+		return cases.Outcome{}, fhir.Errorf(fhir.IssueValue,
+			"the case has no such outcome: GET the case for its outcomes").At("corrects")
 	case c.Outcomes[i].Instrument != a.Instrument:
-		return cases.Outcome{}, fhir.Errorf(fhir.IssueValue, "that outcome was measured by %s: a correction keeps the instrument", c.Outcomes[i].Instrument).At("instrument")
+		return cases.Outcome{}, fhir.Errorf(fhir.IssueValue,
+			"that outcome was measured by %s: a correction keeps the instrument", c.Outcomes[i].Instrument).At("instrument")
 	}
 	return c.Outcomes[i], nil
 }
 
-// withObservations adds the scores of an outcome and what each destination is owed of them.
-func (f *Flow) withObservations(c Change, o cases.Outcome) (Change, error) {
-	eventID := cases.EventID(c.Referral.ID, c.Event.Seq)
-	parked := ""
-	if _, ok := c.Case.Patient.Identifier(); !ok {
-		parked = noSubject
-	}
-	for _, obs := range f.Meaning.Outcomes.Observations(outcome.Input{Case: c.Case, Outcome: o, Issued: c.Event.OccurredAt, Base: f.Base}) {
-		raw, err := r4.Marshal(obs)
-		if err != nil {
-			return Change{}, err
-		}
-		v, err := stamped("Observation", raw, fhir.Meta{ID: obs.GetId().GetValue(), Version: o.Version, LastUpdated: c.Event.OccurredAt})
-		if err != nil {
-			return Change{}, err
-		}
-		c.Resources = append(c.Resources, v)
-		for _, d := range f.destinations(c.Referral) {
-			c.Owed = append(c.Owed, owed(d, eventID, v, parked))
-		}
-	}
-	return c, nil
-}
-
 // next is the Change that every later event of a referral begins with.
-func (f *Flow) next(cur Current, c cases.Case, e Event) Change {
+func next(cur Current, c cases.Case, e cases.Event) Change {
+	// The row is locked, so nobody else counts: the numbers of a referral have no gap and
+	// none is given twice. A move that is refused gives its number back.
 	root := cur.Referral
 	root.Seq++
 	e.Seq = root.Seq
-	return Change{Referral: root, Case: c, Event: e, Withhold: withhold(c), Audit: Audit{
-		At: e.OccurredAt, Action: "U", Holder: root.Holder, Service: root.Service, ResourceType: "Case", ResourceID: c.ID, Referral: root.ID,
-	}}
-}
 
-// destinations are where the practice of a referral is written to.
-func (f *Flow) destinations(r Root) []string {
-	p, _ := f.Directory.Practice(r.Practice)
-	return p.Destinations
+	return Change{
+		Referral: root, Case: c, Event: e,
+
+		// Consent is read anew at each step: the lane does as the last Change says.
+		Withhold: withhold(c),
+		Audit: Audit{
+			At: e.OccurredAt, Action: "U", Holder: root.Holder, Service: root.Service,
+			ResourceType: "Case", ResourceID: c.ID, Referral: root.ID,
+		},
+	}
 }

@@ -1,10 +1,6 @@
-// Package workflow is what Caselink does with a referral, step by step. Each step
-// reads, decides a Change (a value, pure) and commits it once; nothing here calls
-// another system. What is owed to a GP system is part of the Change.
 package workflow
 
 import (
-	"context"
 	"time"
 
 	"caselink.example/fhir"
@@ -17,7 +13,7 @@ type Change struct {
 	Opening   *Opening      // set by the Change that creates the referral
 	Resources []fhir.Stored // new versions
 	Case      cases.Case
-	Event     Event
+	Event     cases.Event
 	Owed      []Owed
 	Withhold  bool // nothing more of this referral is sent: see cases.Consent
 	Audit     Audit
@@ -36,7 +32,7 @@ type Root struct {
 // Opening is what only the first Change of a referral carries.
 type Opening struct {
 	Identities []Identity
-	Digest     [32]byte // of the resource as first received: see fhir.Digest
+	Digest     [32]byte // of the resource as first received: see r4.Digest
 	Original   Original
 }
 
@@ -60,25 +56,6 @@ type Original struct {
 	MediaType string
 	Body      []byte
 }
-
-// Event is one thing that happened to a case. Its number within the referral is
-// gap-free; the feed gives it a position later.
-type Event struct {
-	Seq        int
-	Kind       string // EventReceived, EventMoved or EventOutcome
-	From, To   cases.State
-	Reason     *cases.Reason
-	Actor      cases.Actor
-	OutcomeID  string // EventOutcome only
-	OccurredAt time.Time
-}
-
-// The kinds of event.
-const (
-	EventReceived = "received"
-	EventMoved    = "moved"
-	EventOutcome  = "outcome-recorded"
-)
 
 // Owed is one resource version that a destination has not had yet. The items of a
 // referral leave for one destination in the order in which they were committed.
@@ -115,40 +92,4 @@ type Current struct {
 	Referral Root
 	Case     cases.Case
 	Task     fhir.Meta // latest version of the referral's Task
-}
-
-// Store keeps changes. Every method runs under the scope's role: rows of another
-// practice or service are as if they were not there.
-type Store interface {
-	// Create commits the first Change of a referral. When one of its identities is
-	// taken it commits nothing and returns the referrals that hold them.
-	Create(ctx context.Context, scope fhir.Scope, change Change) ([]Known, error)
-	// Update locks the referral of the case, lets decide make a Change from what is
-	// there, and commits it. An error of decide is returned and nothing is kept.
-	// An unknown case is fhir.IssueNotFound.
-	Update(ctx context.Context, scope fhir.Scope, caseID string, decide func(Current) (Change, error)) error
-	// Read returns the latest version of a resource, or fhir.IssueNotFound.
-	Read(ctx context.Context, scope fhir.Scope, resourceType, id string, audit Audit) (fhir.Stored, error)
-}
-
-// Practice is an organisation that sends referrals and gets write-backs.
-type Practice struct {
-	ODS            string
-	Name           string
-	DefaultService string   // "" for none
-	Destinations   []string // ids of the GP systems to write back to; none: the practice polls
-}
-
-// Service is a social prescribing service.
-type Service struct {
-	ID          string
-	Name        string
-	Identifiers []fhir.Identifier // by which ServiceRequest.performer may name it
-}
-
-// Directory knows the practices and services of the configuration.
-type Directory interface {
-	Practice(ods string) (Practice, bool)
-	Service(id string) (Service, bool)
-	ServiceBy(identifier fhir.Identifier) (Service, bool)
 }

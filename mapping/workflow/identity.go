@@ -25,11 +25,16 @@ func identities(ids []fhir.Identifier, in Incoming, scope fhir.Scope) ([]Identit
 			out = append(out, named)
 		}
 	}
+
+	// The request's id is the weakest name: a sender may use another for a retry. It counts
+	// only where there is no better one, and only when the sender chose it.
 	if len(out) == 0 && in.NamedByID {
 		out = append(out, Identity{Kind: IdentityRequest, Value: scope.Caller.RequestID})
 	}
 	if len(out) == 0 {
-		return nil, fhir.Errorf(fhir.IssueBusinessRule, "a referral needs an identifier (system and value), so that a retry is not a second referral: add ServiceRequest.identifier, or send If-None-Exist or X-Request-Id").At("ServiceRequest.identifier")
+		return nil, fhir.Errorf(fhir.IssueBusinessRule, "a referral needs an identifier (system and value), so that "+
+			"a retry is not a second referral: add ServiceRequest.identifier, or send If-None-Exist or X-Request-Id").
+			At("ServiceRequest.identifier")
 	}
 	return out, nil
 }
@@ -41,12 +46,16 @@ func identities(ids []fhir.Identifier, in Incoming, scope fhir.Scope) ([]Identit
 func conditional(criteria string) (Identity, error) {
 	values, err := url.ParseQuery(strings.TrimPrefix(criteria, "?"))
 	if err != nil || len(values) == 0 || slices.Contains(values["identifier"], "") {
-		return Identity{}, fhir.Errorf(fhir.IssueInvalid, "If-None-Exist must hold search parameters, such as identifier=SYSTEM|VALUE")
+		return Identity{}, fhir.Errorf(fhir.IssueInvalid,
+			"If-None-Exist must hold search parameters, such as identifier=SYSTEM|VALUE")
 	}
+
+	// One identifier is the same name whether it comes in the header or in the body. A comma
+	// asks for any of several, and a backslash escapes one: those stay criteria.
 	if ids := values["identifier"]; len(values) == 1 && len(ids) == 1 && !strings.ContainsAny(ids[0], `,\`) {
 		if system, value, ok := strings.Cut(ids[0], "|"); ok && value != "" {
 			return Identity{Kind: IdentityIdentifier, System: system, Value: value}, nil
 		}
 	}
-	return Identity{Kind: IdentityCondition, Value: values.Encode()}, nil
+	return Identity{Kind: IdentityCondition, Value: values.Encode()}, nil // Encode sorts by parameter
 }

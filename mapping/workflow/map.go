@@ -11,8 +11,8 @@ import (
 
 // Mapped is the case that a referral would become, and what becomes of each element.
 type Mapped struct {
-	cases.Case
-	Trace []referral.Step `json:"trace"`
+	Case  cases.Case
+	Trace []referral.Step // in the order of the specification
 }
 
 // Map says what a referral would mean if it came now, and keeps nothing. The case has
@@ -23,7 +23,7 @@ func (m Meaning) Map(raw []byte, format fhir.Format, now time.Time) (Mapped, fhi
 	if err != nil {
 		faults = append(faults, fhir.ErrorsOf(err)...)
 	}
-	return mapped(newCase(ref.Case, now), ref), faults
+	return Mapped{Case: newCase(ref.Case, now), Trace: ref.Trace()}, faults
 }
 
 // Map is Meaning.Map for a referral of the scope's practice: with its practice,
@@ -37,15 +37,7 @@ func (f *Flow) Map(scope fhir.Scope, raw []byte, format fhir.Format) (Mapped, er
 	if err != nil {
 		return Mapped{}, err
 	}
-	return mapped(f.withService(ref, practice, f.Now().UTC().Truncate(time.Microsecond)), ref), nil
-}
-
-func mapped(c cases.Case, ref referral.Reading) Mapped {
-	m := Mapped{Case: c, Trace: ref.Trace()}
-	if m.Trace == nil {
-		m.Trace = []referral.Step{}
-	}
-	return m
+	return Mapped{Case: f.withService(ref, practice, f.now()), Trace: ref.Trace()}, nil
 }
 
 // Trace says what became of each element of a stored ServiceRequest as it was

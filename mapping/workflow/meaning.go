@@ -43,6 +43,17 @@ func (m Meaning) Check(raw []byte, format fhir.Format) (r4.Resource, fhir.Errors
 	return r, faults
 }
 
+// read is what the bytes of a referral mean, and what its sender should look at. The
+// error has every fault. The resource is the zero value when it is not sound FHIR.
+func (m Meaning) read(raw []byte, format fhir.Format) (r4.Resource, referral.Reading, fhir.Errors, error) {
+	r, faults := m.sound(raw, format, func(root r4.Node) bool { return root.Type() == "ServiceRequest" })
+	if refused := refusals(faults); len(refused) > 0 {
+		return r4.Resource{}, referral.Reading{}, nil, refused
+	}
+	ref, err := referral.FromFHIR(r, m.Terms)
+	return r, ref, append(faults, ref.Warnings...), err
+}
+
 // asks reports whether a resource asks for social prescribing.
 func (m Meaning) asks(root r4.Node) bool { return referral.Asks(root, m.Terms) }
 
@@ -83,7 +94,8 @@ func (m Meaning) Validate(raw []byte, format fhir.Format, resourceType string) f
 		}
 	}
 	if r.Proto != nil && r.Type != resourceType {
-		faults = append(faults, fhir.Errorf(fhir.IssueInvalid, "a %s is validated here, not a %s: POST to /%s/$validate", resourceType, r.Type, r.Type).At(r.Type))
+		faults = append(faults, fhir.Errorf(fhir.IssueInvalid,
+			"a %s is validated here, not a %s: POST to /%s/$validate", resourceType, r.Type, r.Type).At(r.Type))
 	}
 	return faults
 }

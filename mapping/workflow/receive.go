@@ -5,26 +5,11 @@ import (
 	"context"
 	"time"
 
-	"github.com/google/uuid"
-
 	"caselink.example/fhir"
 	"caselink.example/fhir/r4"
 	"caselink.example/mapping/cases"
-	"caselink.example/mapping/outcome"
 	"caselink.example/mapping/referral"
-	"caselink.example/mapping/status"
 )
-
-// Flow is the steps over their parts. All fields are needed.
-type Flow struct {
-	Meaning   Meaning
-	Store     Store
-	Directory Directory
-	Base      string // absolute URL of the FHIR API, without a slash at the end
-	Now       func() time.Time
-	NewID     func() string // a fresh UUID
-	Wake      func()        // tells delivery that something is owed
-}
 
 // Incoming is a referral as it arrived.
 type Incoming struct {
@@ -48,6 +33,9 @@ func (f *Flow) Receive(ctx context.Context, scope fhir.Scope, in Incoming) (Rece
 	if err != nil {
 		return Receipt{}, err
 	}
+
+	// Nobody asks first whether the referral is here: of two that come at once both would
+	// hear no. The commit itself says that an identity is taken.
 	known, err := f.Store.Create(ctx, scope, change)
 	if err != nil {
 		return Receipt{}, err
@@ -55,6 +43,8 @@ func (f *Flow) Receive(ctx context.Context, scope fhir.Scope, in Incoming) (Rece
 	if known != nil {
 		return f.repeat(ctx, scope, known, change.Opening.Digest)
 	}
+
+	// Only after the commit: delivery that wakes before it finds nothing and sleeps again.
 	f.Wake()
 	return Receipt{Created: true, Stored: change.Resources[0], Warnings: warnings}, nil
 }
@@ -63,8 +53,12 @@ func (f *Flow) Receive(ctx context.Context, scope fhir.Scope, in Incoming) (Rece
 // referral, for ever; other content needs a person or a PUT.
 func (f *Flow) repeat(ctx context.Context, scope fhir.Scope, known []Known, digest [32]byte) (Receipt, error) {
 	if len(known) != 1 {
-		return Receipt{}, fhir.Errorf(fhir.IssueDuplicate, "its identifiers belong to %d different referrals: send the identifiers of one", len(known)).At("ServiceRequest.identifier")
+		return Receipt{}, fhir.Errorf(fhir.IssueDuplicate,
+			"its identifiers belong to %d different referrals: send the identifiers of one", len(known)).At("ServiceRequest.identifier")
 	}
+
+	// The digest is that of the referral as first received. Later versions do not count: a
+	// sender that repeats a request because its answer was lost repeats the first one.
 	k := known[0]
 	if k.Digest != digest {
 		return Receipt{}, duplicate(f.Base+"/ServiceRequest/"+k.ID, k.Status)
@@ -96,7 +90,8 @@ func duplicate(location string, state cases.State) error {
 
 // UnknownPractice refuses a caller whose organisation is not one of the practices.
 func UnknownPractice() error {
-	return fhir.Errorf(fhir.IssueForbidden, "the token's organisation is not a practice that this service knows: ask the operator to add it")
+	return fhir.Errorf(fhir.IssueForbidden,
+		"the token's organisation is not a practice that this service knows: ask the operator to add it")
 }
 
 // Received decides what a referral becomes, and what its sender should look at. It
@@ -111,31 +106,18 @@ func (f *Flow) Received(scope fhir.Scope, in Incoming) (Change, fhir.Errors, err
 	if err != nil && r.Type != "ServiceRequest" {
 		return Change{}, nil, err
 	}
+
+	// A referral that is refused for what it says also hears that it has no identity: who
+	// mends one fault at a time sends a referral for each.
 	identities, idErr := identities(ref.Identifiers, in, scope)
 	if err := join(err, idErr); err != nil {
 		return Change{}, nil, err
 	}
-	change, err := f.firstChange(scope, practice, r, ref, identities, in.Original)
-	return change, warnings, err
-}
 
-// read is what the bytes of a referral mean, and what its sender should look at. The
-// error has every fault. The resource is the zero value when it is not sound FHIR.
-func (m Meaning) read(raw []byte, format fhir.Format) (r4.Resource, referral.Reading, fhir.Errors, error) {
-	r, faults := m.sound(raw, format, func(root r4.Node) bool { return root.Type() == "ServiceRequest" })
-	if refused := refusals(faults); len(refused) > 0 {
-		return r4.Resource{}, referral.Reading{}, nil, refused
-	}
-	ref, err := referral.FromFHIR(r, m.Terms)
-	return r, ref, append(faults, ref.Warnings...), err
-}
-
-// firstChange is the first Change of a referral.
-func (f *Flow) firstChange(scope fhir.Scope, practice Practice, r r4.Resource, ref referral.Reading, identities []Identity, original Original) (Change, error) {
-	now, id := f.Now().UTC().Truncate(time.Microsecond), f.NewID()
+	now, id := f.now(), f.NewID()
 	stored, err := stamped("ServiceRequest", r.JSON, fhir.Meta{ID: id, Version: 1, LastUpdated: now})
 	if err != nil {
-		return Change{}, err
+		return Change{}, nil, err
 	}
 	c := f.withService(ref, practice, now)
 	c.ID, c.Referral.ID = f.NewID(), id
@@ -144,22 +126,31 @@ func (f *Flow) firstChange(scope fhir.Scope, practice Practice, r r4.Resource, r
 		root.Service = c.Service.ID
 	}
 	change := Change{
-		Referral:  root,
-		Opening:   &Opening{Identities: identities, Digest: r4.Digest(r.JSON), Original: original},
+		Referral: root,
+
+		// Of what was sent, not of what is stored: the stamps would make equal content differ.
+		Opening:   &Opening{Identities: identities, Digest: r4.Digest(r.JSON), Original: in.Original},
 		Resources: []fhir.Stored{stored},
 		Case:      c,
 		Withhold:  withhold(c),
-		Event:     Event{Seq: 1, Kind: EventReceived, To: c.Status, Actor: cases.Actor{Name: practice.Name, Organisation: practice.ODS}, OccurredAt: now},
-		Audit:     Audit{At: now, Action: "C", Holder: scope.Holder, Service: root.Service, ResourceType: "ServiceRequest", ResourceID: id, Referral: id},
+		Event: cases.Event{
+			Seq: 1, Kind: cases.EventReceived, To: c.Status, OccurredAt: now,
+			Actor: cases.Actor{Name: practice.Name, Organisation: practice.ODS},
+		},
+		Audit: Audit{
+			At: now, Action: "C", Holder: scope.Holder, Service: root.Service,
+			ResourceType: "ServiceRequest", ResourceID: id, Referral: id,
+		},
 	}
-	return f.withTask(change, fhir.Meta{ID: f.NewID()}, practice.Destinations)
+	change, err = f.withTask(change, fhir.Meta{ID: f.NewID()})
+	return change, warnings, err
 }
 
 // correlationID is what write-backs repeat as X-Correlation-Id: the sender's own, or
 // the id of the request that began it.
 func correlationID(c fhir.Caller) string { return cmp.Or(c.CorrelationID, c.RequestID) }
 
-// withService is the case but for its ids: whose it is, and whether a service can begin.
+// withService is the case without its ids: whose it is, and whether a service can begin.
 func (f *Flow) withService(ref referral.Reading, practice Practice, now time.Time) cases.Case {
 	c := newCase(ref.Case, now)
 	c.Referral.Practice = &practice.ODS
@@ -167,7 +158,11 @@ func (f *Flow) withService(ref referral.Reading, practice Practice, now time.Tim
 		c.Service = &cases.Party{ID: service.ID, Name: service.Name}
 		return c
 	}
-	c.Queries = append(c.Queries, "Which social prescribing service is this for? Name one in performer, or give the practice a default service.")
+
+	// A referral that names no known service is taken all the same: refused, it would wait
+	// at the practice until somebody looks, and the person with it.
+	c.Queries = append(c.Queries,
+		"Which social prescribing service is this for? Name one in performer, or give the practice a default service.")
 	c.Status = cases.NeedsInformation
 	return c
 }
@@ -191,64 +186,4 @@ func (f *Flow) serviceFor(ref referral.Reading, practice Practice) (Service, boo
 		return Service{}, false
 	}
 	return f.Directory.Service(practice.DefaultService)
-}
-
-// withhold reports whether the person lets the practice hear nothing of the case.
-func withhold(c cases.Case) bool { return c.Consent.ToShareBack == cases.ShareNone }
-
-// withTask adds to a Change the version of the Task that tells the practice about
-// it, and what each destination is owed of the Change.
-func (f *Flow) withTask(c Change, last fhir.Meta, destinations []string) (Change, error) {
-	eventID := cases.EventID(c.Referral.ID, c.Event.Seq)
-	task, sendable := status.Task(status.Input{
-		Case: c.Case, ID: last.ID, EventID: eventID, Seq: c.Event.Seq, At: c.Event.OccurredAt, Base: f.Base, Outputs: f.outputs(c.Case),
-		CodedOnly: c.Case.Consent.ToShareBack == cases.ShareCodedOnly,
-	})
-	raw, err := r4.Marshal(task)
-	if err != nil {
-		return Change{}, err
-	}
-	stored, err := stamped("Task", raw, fhir.Meta{ID: last.ID, Version: last.Version + 1, LastUpdated: c.Event.OccurredAt})
-	if err != nil {
-		return Change{}, err
-	}
-	c.Resources = append(c.Resources, stored)
-	parked := ""
-	if !sendable {
-		parked = noSubject
-	}
-	for _, d := range destinations {
-		c.Owed = append(c.Owed, owed(d, eventID, stored, parked))
-	}
-	return c, nil
-}
-
-// outputs are the scores that the case has produced so far.
-func (f *Flow) outputs(c cases.Case) []status.Output {
-	var out []status.Output
-	for _, o := range c.Outcomes {
-		for _, obs := range f.Meaning.Outcomes.Observations(outcome.Input{Case: c, Outcome: o, Issued: o.RecordedAt, Base: f.Base}) {
-			id := obs.GetIdentifier()[0]
-			out = append(out, status.Output{
-				ObservationID: obs.GetId().GetValue(), Instrument: o.Instrument,
-				Identifier: fhir.Identifier{System: id.GetSystem().GetValue(), Value: id.GetValue().GetValue()},
-			})
-		}
-	}
-	return out
-}
-
-// noSubject is why an item waits for a person: a guess could reach another record.
-const noSubject = "no identifier of the person that the GP system could resolve"
-
-func owed(destination, eventID string, v fhir.Stored, parked string) Owed {
-	return Owed{
-		Destination: destination, EventID: eventID, ResourceType: v.Type, ResourceID: v.ID, Version: v.Version, Parked: parked,
-		RequestID: uuid.NewSHA1(uuid.MustParse(eventID), []byte(destination+"/"+v.Type+"/"+v.ID)).String(),
-	}
-}
-
-func stamped(resourceType string, raw []byte, m fhir.Meta) (fhir.Stored, error) {
-	b, err := r4.Stamp(raw, m)
-	return fhir.Stored{Type: resourceType, Meta: m, JSON: b}, err
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"caselink.example/connectors/api/caseview"
 	"caselink.example/fhir"
 	"caselink.example/fhir/r4"
 	"caselink.example/mapping/cases"
@@ -23,6 +25,9 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 // noon is when everything happens.
 var noon = time.Date(2026, 1, 12, 12, 0, 0, 0, time.UTC)
+
+// ola is who acts.
+var ola = cases.Actor{Name: "Ola Example"}
 
 // town is a directory of one service and three practices.
 type town struct{}
@@ -69,7 +74,8 @@ const ordinary = `{
 	"reasonCode": [{"coding": [{"system": "http://snomed.info/sct", "code": "267076002"}]}],
 	"note": [{"text": "Lives alone."}]}`
 
-// with is the ordinary referral with one more member, or another value of one.
+// with is the ordinary referral with more members, other values of some, or, where a value
+// is null, without them.
 func with(t *testing.T, members string) []byte {
 	t.Helper()
 	var all map[string]any
@@ -78,6 +84,7 @@ func with(t *testing.T, members string) []byte {
 			t.Fatal(err)
 		}
 	}
+	maps.DeleteFunc(all, func(_ string, value any) bool { return value == nil })
 	raw, err := json.Marshal(all)
 	if err != nil {
 		t.Fatal(err)
@@ -117,9 +124,24 @@ func golden(t *testing.T, name string, c Change) {
 	for _, r := range c.Resources {
 		resources = append(resources, json.RawMessage(r.JSON))
 	}
-	shown := map[string]any{"referral": c.Referral, "case": c.Case, "event": c.Event, "owed": c.Owed, "audit": c.Audit, "resources": resources}
+	e := c.Event
+	event := struct {
+		Seq        int
+		Kind       cases.EventKind
+		From, To   cases.State
+		Reason     *caseview.Reason
+		Actor      caseview.Actor
+		OutcomeID  string
+		OccurredAt time.Time
+	}{e.Seq, e.Kind, e.From, e.To, (*caseview.Reason)(e.Reason), caseview.Actor(e.Actor), e.OutcomeID, e.OccurredAt}
+	shown := map[string]any{
+		"referral": c.Referral, "case": caseview.Of(c.Case), "event": event, "owed": c.Owed, "audit": c.Audit, "resources": resources,
+	}
 	if o := c.Opening; o != nil {
-		shown["opening"] = map[string]any{"identities": o.Identities, "digest": fmt.Sprintf("%x", o.Digest[:4]), "mediaType": o.Original.MediaType, "bytes": len(o.Original.Body)}
+		shown["opening"] = map[string]any{
+			"identities": o.Identities, "digest": fmt.Sprintf("%x", o.Digest[:4]),
+			"mediaType": o.Original.MediaType, "bytes": len(o.Original.Body),
+		}
 	}
 	got, err := json.MarshalIndent(shown, "", "  ")
 	if err != nil {
@@ -150,7 +172,8 @@ func TestMovedIsOneChange(t *testing.T) {
 	received := receive(t, "Y99901", []byte(ordinary))
 
 	c, err := newFlow().moved(current(received), 1, cases.Move{
-		To: cases.Rejected, Reason: &cases.Reason{Code: "no-capacity", Text: "Full until May."}, Actor: cases.Actor{Name: "Ola Example", Role: "link worker"},
+		To: cases.Rejected, Reason: &cases.Reason{Code: "no-capacity", Text: "Full until May."},
+		Actor: cases.Actor{Name: "Ola Example", Role: "link worker"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -163,9 +186,10 @@ func TestMovedIsOneChange(t *testing.T) {
 func ons4(t *testing.T, answer int) (outcome.Scored, Answers) {
 	t.Helper()
 	raw := json.RawMessage(fmt.Sprint(answer))
-	a := Answers{Instrument: "ons4", Point: "baseline", Actor: cases.Actor{Name: "Ola Example"}, Answers: map[string]json.RawMessage{
-		"life-satisfaction": raw, "worthwhile": raw, "happy-yesterday": raw, "anxious-yesterday": raw,
-	}}
+	a := Answers{
+		Instrument: "ons4", Point: "baseline", Actor: ola,
+		Answers: map[string]json.RawMessage{"life-satisfaction": raw, "worthwhile": raw, "happy-yesterday": raw, "anxious-yesterday": raw},
+	}
 	scored, err := DefaultMeaning().Outcomes.Score(a.Instrument, a.Point, a.Answers)
 	if err != nil {
 		t.Fatal(err)
@@ -202,7 +226,8 @@ func TestCorrectionKeepsEveryNameOfTheRecord(t *testing.T) {
 	}
 
 	if after.ID != before.ID || after.Version != 2 || len(second.Case.Outcomes) != 1 || second.Event.OutcomeID != before.ID {
-		t.Errorf("the outcome is %s version %d of %d, the event is of %s", after.ID, after.Version, len(second.Case.Outcomes), second.Event.OutcomeID)
+		t.Errorf("the outcome is %s version %d of %d, the event is of %s",
+			after.ID, after.Version, len(second.Case.Outcomes), second.Event.OutcomeID)
 	}
 	for i, v := range second.Resources {
 		if v.ID != first.Resources[i].ID || v.Version != 2 || !strings.Contains(string(v.JSON), `"status":"corrected"`) {
@@ -225,7 +250,7 @@ func TestMovedTaskNamesTheScores(t *testing.T) {
 	cur := current(recorded)
 	cur.Task = fhir.Meta{ID: "task-1", Version: 1}
 
-	c, err := flow.moved(cur, 1, cases.Move{To: cases.Accepted, Actor: cases.Actor{Name: "Ola Example"}})
+	c, err := flow.moved(cur, 1, cases.Move{To: cases.Accepted, Actor: ola})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,20 +275,22 @@ func TestMovedTaskNamesTheScores(t *testing.T) {
 func TestServiceIsTheOneThatIsMeant(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		ods, performer string
-		want           string
-		status         cases.State
+		ods        string
+		performers []string // ids of services
+		want       string
+		status     cases.State
 	}{
-		"named":                      {"Y99901", `[{"identifier":{"system":"` + fhir.SystemService + `","value":"svc-b"}}]`, "svc-b", cases.Received},
-		"the second is known":        {"Y99901", `[{"identifier":{"system":"` + fhir.SystemService + `","value":"svc-x"}},{"identifier":{"system":"` + fhir.SystemService + `","value":"svc-b"}}]`, "svc-b", cases.Received},
-		"unknown: never the default": {"Y99901", `[{"identifier":{"system":"` + fhir.SystemService + `","value":"svc-x"}}]`, "", cases.NeedsInformation},
-		"not named: the default":     {"Y99901", `null`, "svc-a", cases.Received},
-		"no default":                 {"Y99902", `null`, "", cases.NeedsInformation},
-		"a default that is gone":     {"Y99903", `null`, "", cases.NeedsInformation},
+		"named":                      {"Y99901", []string{"svc-b"}, "svc-b", cases.Received},
+		"the second is known":        {"Y99901", []string{"svc-x", "svc-b"}, "svc-b", cases.Received},
+		"unknown: never the default": {"Y99901", []string{"svc-x"}, "", cases.NeedsInformation},
+		"not named: the default":     {"Y99901", nil, "svc-a", cases.Received},
+		"no default":                 {"Y99902", nil, "", cases.NeedsInformation},
+		"a default that is gone":     {"Y99903", nil, "", cases.NeedsInformation},
 	} {
-		members := `{"performer":` + c.performer + `}`
-		if c.performer == "null" {
-			members = `{}`
+		members := `{}`
+		if c.performers != nil {
+			named := `{"identifier":{"system":"` + fhir.SystemService + `","value":"`
+			members = `{"performer":[` + named + strings.Join(c.performers, `"}},`+named) + `"}}]}`
 		}
 		change := receive(t, c.ods, with(t, members))
 
@@ -271,8 +298,12 @@ func TestServiceIsTheOneThatIsMeant(t *testing.T) {
 		if change.Case.Service != nil {
 			service = change.Case.Service.ID
 		}
-		if service != c.want || change.Referral.Service != c.want || change.Audit.Service != c.want || change.Case.Status != c.status || change.Event.To != c.status {
-			t.Errorf("%s: service %q, status %s, event %s; want %q, %s", name, service, change.Case.Status, change.Event.To, c.want, c.status)
+		if service != c.want || change.Referral.Service != c.want || change.Audit.Service != c.want {
+			t.Errorf("%s: service %q, of the referral %q, of the audit %q; want %q",
+				name, service, change.Referral.Service, change.Audit.Service, c.want)
+		}
+		if change.Case.Status != c.status || change.Event.To != c.status {
+			t.Errorf("%s: status %s, event %s; want %s", name, change.Case.Status, change.Event.To, c.status)
 		}
 		if asked := len(change.Case.Queries) > 0; asked != (c.want == "") {
 			t.Errorf("%s: queries %v", name, change.Case.Queries)
@@ -291,7 +322,11 @@ func TestEachDestinationIsOwedEachResource(t *testing.T) {
 	for name, c := range map[string]struct {
 		change Change
 		want   int
-	}{"a Task": {received, 2}, "four Observations": {recorded, 8}, "a practice that polls": {receive(t, "Y99902", []byte(ordinary)), 0}} {
+	}{
+		"a Task":                {received, 2},
+		"four Observations":     {recorded, 8},
+		"a practice that polls": {receive(t, "Y99902", []byte(ordinary)), 0},
+	} {
 		seen := map[string]bool{}
 		for _, o := range c.change.Owed {
 			seen[o.RequestID] = true
@@ -338,13 +373,14 @@ func TestNothingIsReadButByTheMeaningThatWasGiven(t *testing.T) {
 	t.Parallel()
 	none := Meaning{}
 	_, faults := none.Check([]byte(ordinary), fhir.JSON)
-	mapped, _ := none.Map([]byte(with(t, `{"reasonCode":[{"coding":[{"system":"http://snomed.info/sct","code":"267076002"}]}]}`)), fhir.JSON, noon)
+	coded := with(t, `{"reasonCode":[{"coding":[{"system":"http://snomed.info/sct","code":"267076002"}]}]}`)
+	mapped, _ := none.Map(coded, fhir.JSON, noon)
 	_, err := none.Outcomes.Score("ons4", cases.Baseline, nil)
 
 	if len(faults) != 1 || faults[0].Rule != "dom-6" { // the one rule of every resource that needs no table
 		t.Errorf("without terms or rules a referral is told %v", faults)
 	}
-	if got := mapped.Needs[0].Category; got != terminology.Unspecified {
+	if got := mapped.Case.Needs[0].Category; got != terminology.Unspecified {
 		t.Errorf("without terms the need is %s", got)
 	}
 	if err == nil {
@@ -366,7 +402,7 @@ func TestConsentDecidesWhatIsSaidToThePractice(t *testing.T) {
 	} {
 		received := receive(t, "Y99901", with(t, c.members))
 		moved, err := newFlow().moved(current(received), 1, cases.Move{
-			To: cases.Rejected, Reason: &cases.Reason{Code: "no-capacity", Text: "Full until May."}, Actor: cases.Actor{Name: "Ola Example"},
+			To: cases.Rejected, Reason: &cases.Reason{Code: "no-capacity", Text: "Full until May."}, Actor: ola,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -389,26 +425,34 @@ func TestIdentitiesOfAReferral(t *testing.T) {
 	t.Parallel()
 	own := fhir.Identifier{System: "s", Value: "1"}
 	identifier := Identity{Kind: IdentityIdentifier, System: "s", Value: "1"}
+	ifNone := func(header string) Incoming { return Incoming{IfNoneExist: header} }
+	criteria := func(value string) []Identity { return []Identity{{Kind: IdentityCondition, Value: value}} }
 	for name, c := range map[string]struct {
 		ids  []fhir.Identifier
 		in   Incoming
 		want []Identity
 		code fhir.Code
 	}{
-		"its identifiers":                 {ids: []fhir.Identifier{own, {Value: "2"}}, in: Incoming{NamedByID: true}, want: []Identity{identifier, {Kind: IdentityIdentifier, Value: "2"}}},
-		"If-None-Exist by an identifier":  {in: Incoming{IfNoneExist: "identifier=s|1"}, want: []Identity{identifier}},
-		"the same escaped":                {in: Incoming{IfNoneExist: "?identifier=s%7C1"}, want: []Identity{identifier}},
-		"of its own identifier":           {ids: []fhir.Identifier{own}, in: Incoming{IfNoneExist: "identifier=s|1"}, want: []Identity{identifier}},
-		"of another":                      {ids: []fhir.Identifier{own}, in: Incoming{IfNoneExist: "identifier=s|2"}, want: []Identity{identifier, {Kind: IdentityIdentifier, System: "s", Value: "2"}}},
-		"other criteria, in any order":    {in: Incoming{IfNoneExist: "subject=x&code=y"}, want: []Identity{{Kind: IdentityCondition, Value: "code=y&subject=x"}}},
-		"either of two":                   {in: Incoming{IfNoneExist: "identifier=s|1,s|2"}, want: []Identity{{Kind: IdentityCondition, Value: "identifier=s%7C1%2Cs%7C2"}}},
-		"an identifier without a system":  {in: Incoming{IfNoneExist: "identifier=|1"}, want: []Identity{{Kind: IdentityIdentifier, Value: "1"}}},
-		"an identifier of any system":     {in: Incoming{IfNoneExist: "identifier=1"}, want: []Identity{{Kind: IdentityCondition, Value: "identifier=1"}}},
+		"its identifiers": {
+			ids: []fhir.Identifier{own, {Value: "2"}}, in: Incoming{NamedByID: true},
+			want: []Identity{identifier, {Kind: IdentityIdentifier, Value: "2"}},
+		},
+		"If-None-Exist by an identifier": {in: ifNone("identifier=s|1"), want: []Identity{identifier}},
+		"the same escaped":               {in: ifNone("?identifier=s%7C1"), want: []Identity{identifier}},
+		"of its own identifier":          {ids: []fhir.Identifier{own}, in: ifNone("identifier=s|1"), want: []Identity{identifier}},
+		"of another": {
+			ids: []fhir.Identifier{own}, in: ifNone("identifier=s|2"),
+			want: []Identity{identifier, {Kind: IdentityIdentifier, System: "s", Value: "2"}},
+		},
+		"other criteria, in any order":    {in: ifNone("subject=x&code=y"), want: criteria("code=y&subject=x")},
+		"either of two":                   {in: ifNone("identifier=s|1,s|2"), want: criteria("identifier=s%7C1%2Cs%7C2")},
+		"an identifier without a system":  {in: ifNone("identifier=|1"), want: []Identity{{Kind: IdentityIdentifier, Value: "1"}}},
+		"an identifier of any system":     {in: ifNone("identifier=1"), want: criteria("identifier=1")},
 		"X-Request-Id":                    {in: Incoming{NamedByID: true}, want: []Identity{{Kind: IdentityRequest, Value: "r-1"}}},
 		"If-None-Exist over X-Request-Id": {in: Incoming{NamedByID: true, IfNoneExist: "identifier=s|1"}, want: []Identity{identifier}},
 		"nothing":                         {code: fhir.IssueBusinessRule},
-		"criteria that ask nothing":       {ids: []fhir.Identifier{own}, in: Incoming{IfNoneExist: "identifier="}, code: fhir.IssueInvalid},
-		"criteria that cannot be read":    {in: Incoming{IfNoneExist: "%zz"}, code: fhir.IssueInvalid},
+		"criteria that ask nothing":       {ids: []fhir.Identifier{own}, in: ifNone("identifier="), code: fhir.IssueInvalid},
+		"criteria that cannot be read":    {in: ifNone("%zz"), code: fhir.IssueInvalid},
 	} {
 		got, err := identities(c.ids, c.in, practice("Y99901"))
 
@@ -428,9 +472,12 @@ func TestRefusedReferralIsToldEverything(t *testing.T) {
 		body []byte
 		want string
 	}{
-		"no identity and an old one": {"Y99901", []byte(strings.Replace(strings.Replace(ordinary, `"identifier": [{"system": "https://gp.example/Id/referral", "value": "R1"}],`, "", 1), `"active"`, `"completed"`, 1)), "business-rule at ServiceRequest.status, business-rule at ServiceRequest.identifier"},
-		"another resource":           {"Y99901", []byte(`{"resourceType":"Basic","code":{"text":"x"}}`), "invalid at Basic"},
-		"an unknown practice":        {"Y99999", []byte(ordinary), "forbidden"},
+		"no identity and an old one": {
+			"Y99901", with(t, `{"identifier":null,"status":"completed"}`),
+			"business-rule at ServiceRequest.status, business-rule at ServiceRequest.identifier",
+		},
+		"another resource":    {"Y99901", []byte(`{"resourceType":"Basic","code":{"text":"x"}}`), "invalid at Basic"},
+		"an unknown practice": {"Y99999", []byte(ordinary), "forbidden"},
 	} {
 		_, _, err := newFlow().Received(practice(c.ods), incoming(c.body))
 
@@ -447,7 +494,9 @@ func TestRefusedReferralIsToldEverything(t *testing.T) {
 
 func TestMoveOfAnotherVersionIsStale(t *testing.T) {
 	t.Parallel()
-	_, err := newFlow().moved(current(receive(t, "Y99901", []byte(ordinary))), 2, cases.Move{To: cases.Accepted, Actor: cases.Actor{Name: "Ola Example"}})
+	received := receive(t, "Y99901", []byte(ordinary))
+
+	_, err := newFlow().moved(current(received), 2, cases.Move{To: cases.Accepted, Actor: ola})
 
 	if !fhir.Is(err, fhir.IssueStale) {
 		t.Errorf("%v, want stale", err)
@@ -489,7 +538,12 @@ func TestTraceLeavesOutWhatTheServerAdds(t *testing.T) {
 		paths = append(paths, s.Path)
 	}
 	text := strings.Join(paths, " ") + " "
-	if strings.Contains(text, "ServiceRequest.id ") || strings.Contains(text, "versionId") || strings.Contains(text, "lastUpdated") || !strings.Contains(text, "meta") {
-		t.Errorf("the trace tells of %s", text)
+	for _, added := range []string{"ServiceRequest.id ", "versionId", "lastUpdated"} {
+		if strings.Contains(text, added) {
+			t.Errorf("the trace tells of %s: %s", added, text)
+		}
+	}
+	if !strings.Contains(text, "meta") {
+		t.Errorf("the trace leaves out the tag that was sent: %s", text)
 	}
 }

@@ -1,5 +1,8 @@
 // Package caseapi is the API for link workers' apps: cases in plain JSON, for
-// callers who need not know FHIR. An app sees the cases of its own services.
+// callers who need not know FHIR. An app sees the cases of its own services. A handler
+// decodes, calls once and renders its view; openapi.yaml describes what it shows.
+//
+// docs/words.md defines case, service and outcome.
 package caseapi
 
 import (
@@ -8,7 +11,6 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"caselink.example/connectors/api/edge"
-	"caselink.example/connectors/store"
 	"caselink.example/fhir"
 	"caselink.example/mapping/cases"
 	"caselink.example/mapping/workflow"
@@ -24,16 +26,18 @@ const (
 	ScopeSensitive = "cases.sensitive" // beside ScopeRead: also what is not for every eye
 )
 
-// Reader reads cases; *store.DB is one. Each read is audited.
+// Reader reads cases. It shows those of the scope's services, and audits each read; a
+// case of another service is fhir.IssueNotFound, as one that never was.
 type Reader interface {
+	// Case is one case.
 	Case(ctx context.Context, scope fhir.Scope, id string) (cases.Case, error)
-	Cases(ctx context.Context, scope fhir.Scope, filter store.CaseFilter) (page []cases.Case, next string, err error)
-	CaseEvents(ctx context.Context, scope fhir.Scope, id string) ([]store.CaseEvent, error)
+	// Cases is one page, newest first, and the cursor of the next; "" after the last.
+	Cases(ctx context.Context, scope fhir.Scope, filter cases.Filter) (page []cases.Case, next string, err error)
+	// CaseEvents are what happened to a case, oldest first.
+	CaseEvents(ctx context.Context, scope fhir.Scope, id string) ([]cases.StoredEvent, error)
 	// FirstRequest is the ServiceRequest of the case as it was first stored.
 	FirstRequest(ctx context.Context, scope fhir.Scope, id string) ([]byte, error)
 }
-
-var _ Reader = (*store.DB)(nil)
 
 // API serves /api/v1.
 type API struct {

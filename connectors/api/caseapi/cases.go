@@ -10,50 +10,15 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"caselink.example/connectors/api/caseview"
 	"caselink.example/connectors/api/edge"
-	"caselink.example/connectors/store"
 	"caselink.example/fhir"
 	"caselink.example/mapping/cases"
-	"caselink.example/mapping/outcome"
-	"caselink.example/mapping/referral"
 	"caselink.example/mapping/terminology"
 )
 
 // MaxPage is how many cases one page may hold.
 const MaxPage = 200
-
-// Answers of the API.
-type (
-	caseView struct {
-		cases.Case
-		Moves []cases.State `json:"moves"` // the legal ones now
-	}
-	caseList struct {
-		Cases []caseView `json:"cases"`
-		Next  string     `json:"next,omitempty"` // cursor of the next page
-	}
-	eventList struct {
-		Events []store.CaseEvent `json:"events"` // oldest first
-	}
-	traceView struct {
-		Trace []referral.Step `json:"trace"` // in the order of the specification
-	}
-	instrumentList struct {
-		Instruments []outcome.Instrument `json:"instruments"`
-	}
-)
-
-// view is the case as the caller may see it.
-func view(c *gin.Context, found cases.Case) caseView {
-	if !edge.Principal(c).Scopes.Has(ScopeSensitive) {
-		found = discreet(found)
-	}
-	moves := cases.Moves(found.Status)
-	if !edge.Principal(c).Scopes.Has(ScopeWrite) {
-		moves = []cases.State{}
-	}
-	return caseView{Case: found, Moves: moves}
-}
 
 func (a *API) listCases(c *gin.Context) error {
 	f, err := filter(c.Request.URL.Query(), a.Flow.Meaning.Terms.Categories())
@@ -67,7 +32,7 @@ func (a *API) listCases(c *gin.Context) error {
 	}
 	list := caseList{Cases: make([]caseView, len(page)), Next: next}
 	for i, found := range page {
-		list.Cases[i] = view(c, found)
+		list.Cases[i] = viewCase(edge.Principal(c).Scopes, found)
 	}
 	c.JSON(http.StatusOK, list)
 	return nil
@@ -76,18 +41,20 @@ func (a *API) listCases(c *gin.Context) error {
 var parameters = []string{"status", "need", "service", "changed-since", "limit", "cursor"}
 
 // filter reads the parameters of a list. Every fault is told.
-func filter(q url.Values, needs []terminology.Category) (store.CaseFilter, error) {
-	f := store.CaseFilter{Status: q.Get("status"), Need: q.Get("need"), Service: q.Get("service"), Cursor: q.Get("cursor")}
+func filter(q url.Values, needs []terminology.Category) (cases.Filter, error) {
+	f := cases.Filter{Status: cases.State(q.Get("status")), Need: q.Get("need"), Service: q.Get("service"), Cursor: q.Get("cursor")}
 	var faults fhir.Errors
 	for name, values := range q {
 		switch {
 		case !slices.Contains(parameters, name):
-			faults = append(faults, fhir.Errorf(fhir.IssueNotSupported, "there is a parameter that cases cannot be listed by: use %s", strings.Join(parameters, ", ")))
+			// Its name is not repeated: what a client puts into a query may be a person's.
+			faults = append(faults, fhir.Errorf(fhir.IssueNotSupported,
+				"there is a parameter that cases cannot be listed by: use %s", strings.Join(parameters, ", ")))
 		case len(values) > 1:
 			faults = append(faults, fhir.Errorf(fhir.IssueInvalid, "give %s once", name).At(name))
 		}
 	}
-	if f.Status != "" && !cases.State(f.Status).Known() {
+	if f.Status != "" && !f.Status.Known() {
 		faults = append(faults, fhir.Errorf(fhir.IssueValue, "status must be one of %s", cases.StateList()).At("status"))
 	}
 	if known := codes(needs); f.Need != "" && !slices.Contains(known, f.Need) {
@@ -96,7 +63,8 @@ func filter(q url.Values, needs []terminology.Category) (store.CaseFilter, error
 	if s := q.Get("changed-since"); s != "" {
 		var err error
 		if f.ChangedSince, err = time.Parse(time.RFC3339, s); err != nil {
-			faults = append(faults, fhir.Errorf(fhir.IssueValue, "changed-since must be an instant such as 2026-01-31T09:00:00Z").At("changed-since"))
+			faults = append(faults, fhir.Errorf(fhir.IssueValue,
+				"changed-since must be an instant such as 2026-01-31T09:00:00Z").At("changed-since"))
 		}
 	}
 	if s := q.Get("limit"); s != "" {
@@ -126,7 +94,7 @@ func (a *API) readCase(c *gin.Context) error {
 
 func renderCase(c *gin.Context, found cases.Case) error {
 	c.Header("ETag", fhir.Meta{Version: found.Version}.ETag())
-	c.JSON(http.StatusOK, view(c, found))
+	c.JSON(http.StatusOK, viewCase(edge.Principal(c).Scopes, found))
 	return nil
 }
 
@@ -135,7 +103,7 @@ func (a *API) listEvents(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusOK, eventList{events})
+	c.JSON(http.StatusOK, viewEvents(events))
 	return nil
 }
 
@@ -149,12 +117,12 @@ func (a *API) readTrace(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusOK, traceView{steps})
+	c.JSON(http.StatusOK, traceView{caseview.Trace(steps)})
 	return nil
 }
 
 func (a *API) listInstruments(c *gin.Context) error {
-	c.JSON(http.StatusOK, instrumentList{a.Flow.Meaning.Outcomes})
+	c.JSON(http.StatusOK, viewInstruments(a.Flow.Meaning.Outcomes))
 	return nil
 }
 
@@ -163,6 +131,6 @@ func (a *API) readInstrument(c *gin.Context) error {
 	if !ok {
 		return fhir.Errorf(fhir.IssueNotFound, "there is no such instrument: GET /api/v1/instruments lists them")
 	}
-	c.JSON(http.StatusOK, found)
+	c.JSON(http.StatusOK, viewInstrument(found))
 	return nil
 }

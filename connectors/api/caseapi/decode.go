@@ -42,7 +42,10 @@ func check(raw []byte, t reflect.Type, path string) fhir.Errors {
 		t = t.Elem()
 	}
 	raw = bytes.TrimSpace(raw)
-	object := !reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]()) && (t.Kind() == reflect.Struct || t.Kind() == reflect.Map)
+
+	// A type that reads itself, such as an instant, is one value whatever it is made of.
+	readsItself := reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]())
+	object := !readsItself && (t.Kind() == reflect.Struct || t.Kind() == reflect.Map)
 	switch {
 	case string(raw) == "null" && path != "":
 		return nil
@@ -70,7 +73,9 @@ func checkMembers(raw []byte, t reflect.Type, path string) (faults fhir.Errors) 
 		}
 		switch {
 		case !known:
-			faults = append(faults, fhir.Errorf(fhir.IssueStructure, "a member is not known here; the members are %s", strings.Join(names, ", ")).At(path))
+			// Nor is its name repeated: a form that is filled in wrongly has people's words there.
+			faults = append(faults, fhir.Errorf(fhir.IssueStructure,
+				"a member is not known here; the members are %s", strings.Join(names, ", ")).At(path))
 		case seen[name]:
 			faults = append(faults, fhir.Errorf(fhir.IssueStructure, "a member is given twice").At(path))
 		default:

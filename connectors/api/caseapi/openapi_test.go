@@ -12,6 +12,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/google/go-cmp/cmp"
 
+	"caselink.example/connectors/api/caseview"
 	"caselink.example/connectors/api/edge"
 	"caselink.example/mapping/cases"
 	"caselink.example/mapping/workflow"
@@ -99,7 +100,8 @@ func TestDescriptionHasEveryMember(t *testing.T) {
 	d := described(t)
 	for name, of := range map[string]reflect.Type{
 		"CaseView": reflect.TypeFor[caseView](), "CaseList": reflect.TypeFor[caseList](), "EventList": reflect.TypeFor[eventList](),
-		"Trace": reflect.TypeFor[traceView](), "InstrumentList": reflect.TypeFor[instrumentList](), "Outcome": reflect.TypeFor[cases.Outcome](),
+		"Trace": reflect.TypeFor[traceView](), "InstrumentList": reflect.TypeFor[instrumentList](),
+		"Outcome":     reflect.TypeFor[caseview.Outcome](),
 		"MoveRequest": reflect.TypeFor[moveRequest](), "OutcomeRequest": reflect.TypeFor[outcomeRequest](),
 	} {
 		d.compare(t, name, d.Components.Schemas[name], of)

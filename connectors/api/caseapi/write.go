@@ -10,6 +10,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"caselink.example/connectors/api/caseview"
 	"caselink.example/connectors/api/edge"
 	"caselink.example/fhir"
 	"caselink.example/mapping/cases"
@@ -19,9 +20,9 @@ import (
 // Requests of the API. The actor may be left out by a caller whose token names a user.
 type (
 	moveRequest struct {
-		To     cases.State   `json:"to"`
-		Reason *cases.Reason `json:"reason,omitempty"`
-		Actor  *cases.Actor  `json:"actor,omitempty"`
+		To     cases.State      `json:"to"`
+		Reason *caseview.Reason `json:"reason,omitempty"`
+		Actor  *caseview.Actor  `json:"actor,omitempty"`
 	}
 	outcomeRequest struct {
 		Instrument string                     `json:"instrument"`
@@ -29,7 +30,7 @@ type (
 		Answers    map[string]json.RawMessage `json:"answers"`
 		AnsweredAt *time.Time                 `json:"answeredAt,omitempty"` // default: now
 		Corrects   string                     `json:"corrects,omitempty"`   // id of the outcome that this one corrects
-		Actor      *cases.Actor               `json:"actor,omitempty"`
+		Actor      *caseview.Actor            `json:"actor,omitempty"`
 	}
 )
 
@@ -42,7 +43,7 @@ func (a *API) transition(c *gin.Context) error {
 	if err := decode(c, &body); err != nil {
 		return err
 	}
-	move := cases.Move{To: body.To, Reason: body.Reason, Actor: actor(c, body.Actor)}
+	move := cases.Move{To: body.To, Reason: (*cases.Reason)(body.Reason), Actor: actor(c, body.Actor)}
 	moved, err := a.Flow.Transition(c.Request.Context(), edge.Scope(c, fhir.RoleApp), c.Param("id"), version, move)
 	if err != nil {
 		return err
@@ -54,7 +55,8 @@ func (a *API) transition(c *gin.Context) error {
 func ifMatch(c *gin.Context) (int, error) {
 	header := c.GetHeader("If-Match")
 	if header == "" {
-		return 0, fhir.Errorf(fhir.IssuePrecondition, "a move needs If-Match with the ETag of the case that you read, so that two people cannot move it at once")
+		return 0, fhir.Errorf(fhir.IssuePrecondition,
+			"a move needs If-Match with the ETag of the case that you read, so that two people cannot move it at once")
 	}
 	version, err := strconv.Atoi(strings.Trim(strings.TrimPrefix(strings.TrimSpace(header), "W/"), `"`))
 	if err != nil {
@@ -78,20 +80,24 @@ func (a *API) recordOutcome(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusCreated, recorded)
+	c.JSON(http.StatusCreated, caseview.OfOutcome(recorded))
 	return nil
 }
 
 // actor is who does it: the user of the token where there is one, else whom the app
 // names. A token that names no person by name leaves that to the app.
-func actor(c *gin.Context, named *cases.Actor) cases.Actor {
+func actor(c *gin.Context, named *caseview.Actor) cases.Actor {
 	var told cases.Actor
 	if named != nil {
-		told = *named
+		told = cases.Actor(*named)
 	}
 	caller := edge.Principal(c)
 	if caller.User == "" {
 		return told
 	}
-	return cases.Actor{ID: caller.User, Name: cmp.Or(caller.UserName, told.Name), Role: cmp.Or(caller.UserRole, told.Role), Organisation: caller.ODS}
+
+	// Id and organisation are the token's alone: an app may not speak for another person.
+	return cases.Actor{
+		ID: caller.User, Name: cmp.Or(caller.UserName, told.Name), Role: cmp.Or(caller.UserRole, told.Role), Organisation: caller.ODS,
+	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"caselink.example/connectors/api/caseview"
 	"caselink.example/connectors/api/edge"
 	"caselink.example/fhir"
 	"caselink.example/mapping/workflow"
@@ -72,7 +73,7 @@ func (a *API) mapServiceRequest(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusOK, mapped)
+	c.JSON(http.StatusOK, caseview.OfMapped(mapped.Case, mapped.Trace))
 	return nil
 }
 

@@ -50,6 +50,8 @@ func Owed(ctx context.Context, adminURL string) (n int, err error) {
 // FlushDelay makes each commit wait before its flush, in microseconds, as on a disk
 // that flushes slowly; 0 ends that.
 func FlushDelay(ctx context.Context, adminURL string, microseconds int) error {
+	// PostgreSQL delays a commit only while this many others are under way; by default five,
+	// which would spare a single client the slow disk.
 	siblings := 5
 	if microseconds > 0 {
 		siblings = 0
@@ -93,6 +95,9 @@ func Bare(ctx context.Context, runtimeURL string, clients int, change func() wor
 		return 0, err
 	}
 	defer db.Close()
+
+	// Each client has a connection and waits for its own commit, as a request does. Of a
+	// failure the others hear, for a figure that counts failures measures nothing.
 	var stored atomic.Int64
 	var failed atomic.Pointer[error]
 	var wg sync.WaitGroup

@@ -23,34 +23,53 @@ func Opening(ods, service string, identifiers ...string) workflow.Change {
 	c := cases.Case{
 		ID: caseID, Version: 1, Status: cases.Received, StatusSince: Noon, ReceivedAt: Noon, UpdatedAt: Noon,
 		Referral: cases.Origin{ID: id, Practice: &ods}, Service: &cases.Party{ID: service},
-		Needs: []cases.Need{{Category: "loneliness-isolation"}}, Outcomes: []cases.Outcome{}, Clocks: cases.Clocks{Received: Noon},
+		Needs:    []cases.Need{{Category: "loneliness-isolation"}},
+		Outcomes: []cases.Outcome{}, Clocks: cases.Clocks{Received: Noon},
 	}
 	change := workflow.Change{
 		Referral: workflow.Root{Holder: ods, ID: id, Service: service, Practice: ods, Seq: 1},
-		Opening:  &workflow.Opening{Digest: sha256.Sum256([]byte(id)), Original: workflow.Original{MediaType: "application/fhir+json", Body: []byte("{ }")}},
-		Resources: []fhir.Stored{
-			{Type: "ServiceRequest", Meta: fhir.Meta{ID: id, Version: 1, LastUpdated: Noon}, JSON: []byte(`{"resourceType":"ServiceRequest"}`)},
-			{Type: "Task", Meta: fhir.Meta{ID: taskID, Version: 1, LastUpdated: Noon}, JSON: []byte(`{"resourceType":"Task"}`)},
+		Opening: &workflow.Opening{
+			Digest:   sha256.Sum256([]byte(id)),
+			Original: workflow.Original{MediaType: "application/fhir+json", Body: []byte("{ }")},
 		},
-		Case:  c,
-		Event: workflow.Event{Seq: 1, Kind: workflow.EventReceived, To: c.Status, Actor: cases.Actor{Name: "Example Surgery"}, OccurredAt: Noon},
-		Owed: []workflow.Owed{{
-			Destination: ods, EventID: cases.EventID(id, 1), RequestID: uuid.NewString(), ResourceType: "Task", ResourceID: taskID, Version: 1,
-		}},
-		Audit: workflow.Audit{At: Noon, Action: "C", Holder: ods, Service: service, ResourceType: "ServiceRequest", ResourceID: id, Referral: id},
+		Resources: []fhir.Stored{version("ServiceRequest", id, 1), version("Task", taskID, 1)},
+		Case:      c,
+		Event: cases.Event{
+			Seq: 1, Kind: cases.EventReceived, To: c.Status, Actor: cases.Actor{Name: "Example Surgery"}, OccurredAt: Noon,
+		},
+		Owed: []workflow.Owed{owed(ods, cases.EventID(id, 1), taskID, 1)},
+		Audit: workflow.Audit{
+			At: Noon, Action: "C", Holder: ods, Service: service, ResourceType: "ServiceRequest", ResourceID: id, Referral: id,
+		},
 	}
 	if len(identifiers) == 0 {
 		identifiers = []string{id}
 	}
 	for _, i := range identifiers {
-		change.Opening.Identities = append(change.Opening.Identities, workflow.Identity{Kind: workflow.IdentityIdentifier, System: "s", Value: i})
+		named := workflow.Identity{Kind: workflow.IdentityIdentifier, System: "s", Value: i}
+		change.Opening.Identities = append(change.Opening.Identities, named)
 	}
 	return change
 }
 
+// version is a version of a resource that says no more than its type.
+func version(resourceType, id string, n int) fhir.Stored {
+	return fhir.Stored{
+		Type: resourceType, Meta: fhir.Meta{ID: id, Version: n, LastUpdated: Noon}, JSON: []byte(`{"resourceType":"` + resourceType + `"}`),
+	}
+}
+
+// owed is a version of a Task that the practice has not had yet.
+func owed(ods, eventID, taskID string, n int) workflow.Owed {
+	return workflow.Owed{
+		Destination: ods, EventID: eventID, RequestID: uuid.NewString(), ResourceType: "Task", ResourceID: taskID, Version: n,
+	}
+}
+
 // GP is the scope of a practice's system.
 func GP(ods string) fhir.Scope {
-	return fhir.Scope{Role: fhir.RoleGP, Holder: ods, Caller: fhir.Caller{Client: "gp-" + ods, Organisation: ods, RequestID: uuid.NewString()}}
+	caller := fhir.Caller{Client: "gp-" + ods, Organisation: ods, RequestID: uuid.NewString()}
+	return fhir.Scope{Role: fhir.RoleGP, Holder: ods, Caller: caller}
 }
 
 // App is the scope of the app of services.
@@ -78,27 +97,32 @@ func Accept(tb testing.TB, db *store.DB, c workflow.Change) {
 
 // Accepted decides the move to accepted, one more Task version owed.
 func Accepted(cur workflow.Current) (workflow.Change, error) {
-	c, err := cur.Case.Move(cases.Move{To: cases.Accepted, Actor: cases.Actor{Name: "Ola Example"}}, Noon)
+	ola := cases.Actor{Name: "Ola Example"}
+	c, err := cur.Case.Move(cases.Move{To: cases.Accepted, Actor: ola}, Noon)
 	if err != nil {
 		return workflow.Change{}, err
 	}
 	root := cur.Referral
 	root.Seq++
-	task := fhir.Stored{Type: "Task", Meta: fhir.Meta{ID: cur.Task.ID, Version: cur.Task.Version + 1, LastUpdated: Noon}, JSON: []byte(`{"resourceType":"Task"}`)}
+	task := version("Task", cur.Task.ID, cur.Task.Version+1)
 	return workflow.Change{
 		Referral: root, Case: c, Resources: []fhir.Stored{task},
-		Event: workflow.Event{Seq: root.Seq, Kind: workflow.EventMoved, From: cur.Case.Status, To: c.Status, Actor: cases.Actor{Name: "Ola Example"}, OccurredAt: Noon},
-		Owed: []workflow.Owed{{
-			Destination: root.Practice, EventID: cases.EventID(root.ID, root.Seq), RequestID: uuid.NewString(),
-			ResourceType: "Task", ResourceID: task.ID, Version: task.Version,
-		}},
-		Audit: workflow.Audit{At: Noon, Action: "U", Holder: root.Holder, Service: root.Service, ResourceType: "Case", ResourceID: c.ID, Referral: root.ID},
+		Event: cases.Event{
+			Seq: root.Seq, Kind: cases.EventMoved, From: cur.Case.Status, To: c.Status, Actor: ola, OccurredAt: Noon,
+		},
+		Owed: []workflow.Owed{owed(root.Practice, cases.EventID(root.ID, root.Seq), task.ID, task.Version)},
+		Audit: workflow.Audit{
+			At: Noon, Action: "U", Holder: root.Holder, Service: root.Service,
+			ResourceType: "Case", ResourceID: c.ID, Referral: root.ID,
+		},
 	}, nil
 }
 
 // Until waits until the query says true.
 func Until(tb testing.TB, d Target, sql string) {
 	tb.Helper()
+
+	// Without a pause: each question is a new connection, which takes its time.
 	deadline := time.Now().Add(timeout)
 	for time.Now().Before(deadline) {
 		if ok := Query[*bool](tb, d, sql); len(ok) > 0 && ok[0] != nil && *ok[0] {

@@ -56,6 +56,9 @@ func startShared() (*cluster.Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	// Packages are tested at once, each by a program of its own: the first slot that is free
+	// has the templates that most earlier runs have left.
 	for n := range maxSlots {
 		c, err := cluster.Start(ctx, cluster.Config{Dir: filepath.Join(root, fmt.Sprint(n)), Binaries: bin})
 		if errors.Is(err, cluster.ErrInUse) {
@@ -80,6 +83,9 @@ func slots(bin cluster.Binaries) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
+	// The temporary folder is everybody's: a folder that another user has made there, or a
+	// link to one, would be theirs to read and to fill.
 	if stat, ok := info.Sys().(*syscall.Stat_t); !ok || !info.IsDir() || int(stat.Uid) != os.Geteuid() {
 		return "", fmt.Errorf("%s is not a folder of ours: remove it", dir)
 	}
@@ -123,6 +129,7 @@ func CreateDatabase(tb testing.TB, template string) string {
 		tb.Fatalf("create a database from %s: %v", template, err)
 	}
 	tb.Cleanup(func() {
+		// By force, for a goroutine that the test started may still hold a connection.
 		if err := admin(context.Background(), c, `drop database `+quoted(name)+` with (force)`); err != nil {
 			tb.Errorf("drop database %s: %v", name, err)
 		}
@@ -152,6 +159,9 @@ func ensureTemplate(ctx context.Context, c *cluster.Cluster, name string, prepar
 	if has, err := exists(ctx, c, name); has || err != nil {
 		return err
 	}
+
+	// A run that was killed while it made the template has left a draft, or nothing: what has
+	// the name of a template is whole.
 	draft := strings.Replace(name, "template", "making", 1)
 	if err := admin(ctx, c, `drop database if exists `+quoted(draft)+` with (force)`); err != nil {
 		return err

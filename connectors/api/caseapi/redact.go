@@ -7,10 +7,10 @@ import (
 	"caselink.example/mapping/terminology"
 )
 
-// discreet is the case without what is not for every eye: what a sensitive need is, the
+// redacted is the case without what is not for every eye: what a sensitive need is, the
 // words that may tell of it, and where a restricted person lives. The case itself
 // always appears, for nobody is forgotten because they are vulnerable.
-func discreet(c cases.Case) cases.Case {
+func redacted(c cases.Case) cases.Case {
 	c.Needs = slices.Clone(c.Needs)
 	hidden := false
 	for i, n := range c.Needs {
@@ -19,12 +19,18 @@ func discreet(c cases.Case) cases.Case {
 			c.Needs[i] = cases.Need{Category: terminology.Unspecified, Primary: n.Primary, Sensitive: true}
 		}
 	}
+
+	// How to ring the person stays: without it nobody could work the case.
 	if c.Patient.Restricted {
 		c.Patient.Address = &cases.Address{Withheld: true}
 	}
+
+	// Words may tell what the codes were hidden for, and where the person is.
 	if hidden || c.Patient.Restricted {
 		c.Narrative, c.Instructions = nil, ""
 	}
+
+	// So may what was asked for: a referral to a refuge says why.
 	if hidden {
 		c.Referral.Requested, c.Referral.RequestedText = nil, ""
 	}
