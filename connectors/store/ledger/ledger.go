@@ -117,7 +117,7 @@ func (l *Ledger) readBodies(ctx context.Context, items []delivery.Item) error {
 		var versions []int32
 		for _, i := range indexes {
 			it := items[i]
-			types, ids, versions = append(types, it.ResourceType), append(ids, key16(it.ResourceID)), append(versions, int32(it.Version))
+			types, ids, versions = append(types, it.ResourceType), append(ids, store.UUID(it.ResourceID)), append(versions, int32(it.Version))
 		}
 		bodies := map[key][]byte{}
 		b := store.NewBatch(fhir.Scope{Role: fhir.RoleCourier, Holder: holder})
@@ -192,7 +192,7 @@ func (l *Ledger) Settle(ctx context.Context, settlements []delivery.Settlement) 
 		if !s.RetryAt.IsZero() {
 			next = s.RetryAt
 		}
-		holders, referrals = append(holders, s.Holder), append(referrals, key16(s.Referral))
+		holders, referrals = append(holders, s.Holder), append(referrals, store.UUID(s.Referral))
 		destinations, ns, fences = append(destinations, s.Destination), append(ns, s.N), append(fences, s.Fence)
 		verdicts, reasons = append(verdicts, string(s.Verdict)), append(reasons, s.Reason)
 		statuses, etags, nexts = append(statuses, int32(s.Answer.Status)), append(etags, s.Answer.ETag), append(nexts, next)
@@ -202,5 +202,3 @@ func (l *Ledger) Settle(ctx context.Context, settlements []delivery.Settlement) 
 	return l.DB.Send(ctx, "settle what was owed", b)
 }
 
-// key16 is an id as pgx encodes it without a detour through text.
-func key16(id string) pgtype.UUID { return pgtype.UUID{Bytes: uuid.MustParse(id), Valid: true} }
