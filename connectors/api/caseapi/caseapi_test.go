@@ -24,7 +24,9 @@ const (
 
 func mount(w *edgetest.World) {
 	(&caseapi.API{Flow: w.Flow, Cases: w.DB, Edge: w.Edge}).Mount(w.Engine)
-	(&fhirapi.API{Flow: w.Flow, Resources: w.DB, Practices: w.Flow.Directory, Edge: w.Edge, Base: w.Flow.Base, Now: time.Now}).Mount(w.Engine)
+	(&fhirapi.API{
+		Flow: w.Flow, Resources: w.DB, Practices: w.Flow.Directory, Edge: w.Edge, Base: w.Flow.Base, Now: time.Now,
+	}).Mount(w.Engine)
 }
 
 // refer sends a referral as gp-a, changed by the pairs of old and new, and returns its case.

@@ -117,7 +117,8 @@ func (l *Ledger) readBodies(ctx context.Context, items []delivery.Item) error {
 		var versions []int32
 		for _, i := range indexes {
 			it := items[i]
-			types, ids, versions = append(types, it.ResourceType), append(ids, store.UUID(it.ResourceID)), append(versions, int32(it.Version))
+			types, versions = append(types, it.ResourceType), append(versions, int32(it.Version))
+			ids = append(ids, store.UUID(it.ResourceID))
 		}
 		bodies := map[key][]byte{}
 		b := store.NewBatch(fhir.Scope{Role: fhir.RoleCourier, Holder: holder})
@@ -201,4 +202,3 @@ func (l *Ledger) Settle(ctx context.Context, settlements []delivery.Settlement) 
 	b.Queue(settle, holders, referrals, destinations, ns, fences, verdicts, reasons, statuses, etags, nexts, now)
 	return l.DB.Send(ctx, "settle what was owed", b)
 }
-

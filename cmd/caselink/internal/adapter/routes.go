@@ -23,7 +23,8 @@ import (
 func (a Adapter) routes(db *store.DB, wake func(), metrics *prometheus.Registry) http.Handler {
 	base := a.Config.PublicURL + "/FHIR/R4"
 	flow := &workflow.Flow{
-		Meaning: workflow.DefaultMeaning(), Store: db, Directory: NewDirectory(a.Config), Base: base, Now: time.Now, NewID: NewID, Wake: wake,
+		Meaning: workflow.DefaultMeaning(), Store: db, Directory: NewDirectory(a.Config),
+		Base: base, Now: time.Now, NewID: NewID, Wake: wake,
 	}
 
 	e := edge.New(auth.New(authConfig(a.Config.Issuers)), a.Log, metrics)

@@ -45,7 +45,8 @@ func (t *trial) change(cfg config.Config) (func() workflow.Change, error) {
 	// The directory and the ids are the adapter's: rows of another length, or scattered over
 	// the indexes, would cost something else.
 	flow := &workflow.Flow{
-		Meaning: workflow.DefaultMeaning(), Directory: adapter.NewDirectory(cfg), Base: t.world.FHIRBase, Now: time.Now, NewID: adapter.NewID,
+		Meaning: workflow.DefaultMeaning(), Directory: adapter.NewDirectory(cfg),
+		Base: t.world.FHIRBase, Now: time.Now, NewID: adapter.NewID,
 	}
 	first, _, err := flow.Received(fhir.Scope{Role: fhir.RoleGP, Holder: ods}, workflow.Incoming{
 		Format: fhir.JSON, Original: workflow.Original{MediaType: string(fhir.JSON), Body: r.JSON},

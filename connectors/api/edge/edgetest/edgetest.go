@@ -104,7 +104,8 @@ func start(tb testing.TB, target storetest.Target, databaseURL string, mount fun
 	server.Listener = &counting{server.Listener, w.Read}
 	w.URL = "http://" + server.Listener.Addr().String()
 	w.Flow = &workflow.Flow{
-		Meaning: workflow.DefaultMeaning(), Store: db, Directory: Directory{}, Base: w.URL + "/FHIR/R4", Now: time.Now, NewID: uuid.NewString, Wake: func() {},
+		Meaning: workflow.DefaultMeaning(), Store: db, Directory: Directory{},
+		Base: w.URL + "/FHIR/R4", Now: time.Now, NewID: uuid.NewString, Wake: func() {},
 	}
 	mount(w)
 	server.Start()
