@@ -18,13 +18,13 @@ const (
 
 // Instrument is a set of questions that are asked and scored together.
 type Instrument struct {
-	ID      string    `json:"id"` // such as ons4
-	Title   string    `json:"title"`
-	Licence string    `json:"licence"` // who may use it, and whether Caselink may show its words
-	Items   []Item    `json:"items"`
-	Total   *Total    `json:"total,omitempty"`  // nil: each answer stands for itself and they are never summed
-	Safety  string    `json:"safety,omitempty"` // what a person must be told about an answer
-	Better  Direction `json:"better,omitempty"` // of the total
+	ID      string // such as ons4
+	Title   string
+	Licence string // who may use it, and whether Caselink may show its words
+	Items   []Item
+	Total   *Total    // nil: each answer stands for itself and they are never summed
+	Safety  string    // what a person must be told about an answer
+	Better  Direction // of the total
 	metric  []string  // the score of each sum from Total.Min on, where it is not the sum itself
 	snomed  string    // of the total
 }
@@ -32,20 +32,20 @@ type Instrument struct {
 // Item is one question of an instrument, or one score that the instrument's owner
 // computes and a person copies.
 type Item struct {
-	Code    string    `json:"code"`           // the name of the answer
-	Text    string    `json:"text,omitempty"` // the question; "" where the licence keeps it
-	Min     int       `json:"min"`
-	Max     int       `json:"max"`
-	MinText string    `json:"minText,omitempty"`
-	MaxText string    `json:"maxText,omitempty"`
-	Better  Direction `json:"better,omitempty"`
-	Decimal bool      `json:"decimal,omitempty"` // one decimal place is allowed
+	Code    string // the name of the answer
+	Text    string // the question; "" where the licence keeps it
+	Min     int
+	Max     int
+	MinText string
+	MaxText string
+	Better  Direction
+	Decimal bool // one decimal place is allowed
 }
 
 // Total is the sum of all answers, or what a table makes of it.
 type Total struct {
-	Min int `json:"min"` // of the sum
-	Max int `json:"max"`
+	Min int // of the sum
+	Max int
 }
 
 // Instruments are those that a service may measure with, in the order in which they

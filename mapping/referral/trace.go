@@ -22,10 +22,10 @@ const (
 // Step says what became of an element and of everything in it that has no step of its
 // own.
 type Step struct {
-	Path   string `json:"path"` // FHIRPath
-	Action Action `json:"action"`
-	To     string `json:"to,omitempty"`  // mapped: the field of the case
-	Why    string `json:"why,omitempty"` // refused: what is wrong
+	Path   string // FHIRPath
+	Action Action
+	To     string // mapped: the field of the case
+	Why    string // refused: what is wrong
 }
 
 // Trace accounts for every element that arrived, in the order of the specification.
