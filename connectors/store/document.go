@@ -9,9 +9,10 @@ import (
 	"caselink.example/mapping/cases"
 )
 
-// documentVersion is the version of caseDocument that this program writes. It counts up
-// when a reader of the version before would read a document wrongly; its golden file in
-// testdata then stands beside the earlier ones, which every later program must read.
+// documentVersion is the version of caseDocument that this program writes. It counts up in
+// a release that changes the document, if only by one member: a program that does not know
+// the member would lose it when it writes the case anew. Its golden file in testdata then
+// stands beside the earlier ones, which every later program must read.
 //
 //	0 has no number: the members of version 1 without schema
 //	1 has the number
