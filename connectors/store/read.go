@@ -50,8 +50,8 @@ func (db *DB) read(ctx context.Context, scope fhir.Scope, s fhir.Stored, audit w
 	b := NewBatch(scope)
 	b.Queue(query, args...).QueryRow(func(row pgx.Row) error { return row.Scan(&s.Version, &s.LastUpdated, &s.JSON) })
 
-	// In the same transaction: what cannot be audited is not returned. A resource that is not
-	// there ends the transaction before this, for nothing was read.
+	// In the same transaction: what cannot be audited is not returned. One that finds nothing
+	// is audited too, for that there is no row is no error to PostgreSQL.
 	queueAudit(b, scope, audit)
 	return s, db.Send(ctx, "read resource", b)
 }
@@ -218,7 +218,7 @@ func (db *DB) CaseEvents(ctx context.Context, scope fhir.Scope, id string) ([]ca
 	}
 
 	// Every case has the event that it came in by: without any it is not there, or not for
-	// this scope, whose audit then has no record either.
+	// this scope.
 	if len(events) == 0 {
 		return nil, fhir.Errorf(fhir.IssueNotFound, "not found")
 	}

@@ -148,7 +148,8 @@ func (b *Batch) Relaxed() *Batch {
 }
 
 // Send runs the batch as one transaction and one round trip. It returns the first
-// error, translated; after an error nothing is kept.
+// error, translated. After an error of PostgreSQL nothing is kept; but a row that is not
+// there, or that its reader refuses, is known only here, when the rest is committed.
 func (db *DB) Send(ctx context.Context, what string, b *Batch) error {
 	return Translate(what, db.pool.SendBatch(ctx, &b.b).Close())
 }

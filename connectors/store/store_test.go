@@ -396,3 +396,20 @@ func TestCaseOfAnEarlierReleaseIsReadAndMoved(t *testing.T) {
 		t.Errorf("moved, it is stored as\n%s\nwant\n%s", now, want)
 	}
 }
+
+func TestReadThatFindsNothingIsAudited(t *testing.T) {
+	t.Parallel()
+	target := storetest.Open(t)
+	db := openAt(t, target)
+	c := storetest.Opening("Y99901", "svc-a")
+	create(t, db, c)
+	audit := workflow.Audit{At: storetest.Noon, Action: "R", Holder: "Y99902", ResourceType: "ServiceRequest", ResourceID: c.Referral.ID}
+
+	_, err := db.Read(t.Context(), storetest.GP("Y99902"), "ServiceRequest", c.Referral.ID, audit)
+
+	kept := storetest.Query[string](t, target, `select concat_ws(' ', holder, action, resource_type, resource_id)
+		from caselink.audit where action = 'R'`)
+	if want := "Y99902 R ServiceRequest " + c.Referral.ID; !fhir.Is(err, fhir.IssueNotFound) || len(kept) != 1 || kept[0] != want {
+		t.Errorf("read: %v, audit %v; want not found, and %s", err, kept, want)
+	}
+}
