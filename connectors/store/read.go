@@ -2,13 +2,10 @@ package store
 
 import (
 	"context"
-	"encoding/base64"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgtype"
 
 	"caselink.example/fhir"
 	"caselink.example/mapping/cases"
@@ -96,98 +93,6 @@ func (db *DB) ofCase(ctx context.Context, what string, scope fhir.Scope, caseID,
 	b.Queue(query, id).QueryRow(func(row pgx.Row) error { return row.Scan(&value) })
 	b.Queue(auditCaseRead, append(callerArgs(db.Now(), scope), id)...)
 	return value, db.Send(ctx, what, b)
-}
-
-// wanted are the marks of which a case must have one; nil for any case.
-func wanted(f cases.Filter) []string {
-	switch {
-	case f.Need == "":
-		return nil
-	case f.Sensitive:
-		return []string{f.Need, sensitive + f.Need}
-	}
-	return []string{f.Need}
-}
-
-const selectCases = `select id, received_at, doc from caselink.cases
-	where ($1 = '' or status = $1) and ($2::text[] is null or $2 && needs) and ($3 = '' or service = $3) and updated_at >= $4
-	and ($5::timestamptz is null or (received_at, id) < ($5, $6))
-	order by received_at desc, id desc limit $7`
-
-// auditCaseList is one record of the list; the cases on the page are those of the caller's service.
-const auditCaseList = `insert into caselink.audit (at, holder, service, role, client, user_id, user_name, user_role, organisation,
-		action, resource_type, request_id, correlation_id)
-	select $1, '', s, $2, $3, $4, $5, $6, $7, 'E', 'Case', $8, $9
-	from unnest(string_to_array(current_setting('caselink.services', true), ',')) s`
-
-// Cases lists cases, newest first, and the cursor of the next page; "" after the last.
-func (db *DB) Cases(ctx context.Context, scope fhir.Scope, f cases.Filter) ([]cases.Case, string, error) {
-	limit := f.Limit
-	if limit == 0 {
-		limit = 50
-	}
-	after, afterID, err := readCursor(f.Cursor)
-	if err != nil {
-		return nil, "", err
-	}
-	page := []cases.Case{}
-	var next string
-	b := NewBatch(scope)
-	args := []any{string(f.Status), wanted(f), f.Service, f.ChangedSince, after, pgtype.UUID{Bytes: afterID, Valid: true}, limit + 1}
-	b.Queue(selectCases, args...).Query(func(rows pgx.Rows) error {
-		var id uuid.UUID
-		var received time.Time
-		for rows.Next() {
-			// The query asks for one row more than a page holds: that it is there says that there
-			// is a next page, which begins after the last row of this one.
-			if len(page) == limit {
-				next = writeCursor(received, id)
-				return nil
-			}
-			var doc []byte
-			if err := rows.Scan(&id, &received, &doc); err != nil {
-				return err
-			}
-			c, err := decodeCase(doc)
-			if err != nil {
-				return err
-			}
-			page = append(page, c)
-		}
-		return rows.Err()
-	})
-	b.Queue(auditCaseList, callerArgs(db.Now(), scope)...)
-	if err := db.Send(ctx, "list cases", b); err != nil {
-		return nil, "", err
-	}
-	return page, next, nil
-}
-
-// writeCursor is the place of the last case of a page, opaque to the client: not a number
-// of cases to skip, which would show a case twice when another comes in meanwhile.
-func writeCursor(received time.Time, id uuid.UUID) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(received.UTC().Format(time.RFC3339Nano) + " " + id.String()))
-}
-
-func readCursor(cursor string) (*time.Time, uuid.UUID, error) {
-	if cursor == "" {
-		return nil, uuid.Nil, nil
-	}
-	bad := fhir.Errorf(fhir.IssueInvalid, "cursor is not one that this server gave: leave it out to begin again").At("cursor")
-	raw, err := base64.RawURLEncoding.DecodeString(cursor)
-	if err != nil {
-		return nil, uuid.Nil, bad
-	}
-	at, id, _ := strings.Cut(string(raw), " ")
-	t, err := time.Parse(time.RFC3339Nano, at)
-	if err != nil {
-		return nil, uuid.Nil, bad
-	}
-	u, err := uuid.Parse(id)
-	if err != nil {
-		return nil, uuid.Nil, bad
-	}
-	return &t, u, nil
 }
 
 const selectCaseEvents = `select position, seq, case_id, kind, coalesce(from_status, ''), to_status,

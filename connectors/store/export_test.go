@@ -1,0 +1,19 @@
+package store
+
+import (
+	"caselink.example/fhir"
+	"caselink.example/mapping/cases"
+)
+
+// SelectCases gives the tests of plans the query of a page.
+func SelectCases(scope fhir.Scope, f cases.Filter) (query string, args []any, err error) {
+	after, err := readCursor(f.Cursor)
+	if err != nil {
+		return "", nil, err
+	}
+	query, args = selectCases(scope, f, after)
+	return query, args, nil
+}
+
+// CursorOf is the cursor of the page after a case.
+func CursorOf(c cases.Case) string { return caseCursor{c.ReceivedAt, UUID(c.ID).Bytes}.String() }
