@@ -27,9 +27,9 @@ audit       app      i
 audit       auditor  i s
 audit       gp       i
 audit       sealer   s u(position hash)
-cases       app      s u
+cases       app      s u(task_version service status needs updated_at doc)
 cases       auditor  s(holder id referral task task_version service status received_at updated_at)
-cases       gp       i s u
+cases       gp       i s u(task_version service status needs updated_at doc)
 events      app      i s
 events      auditor  s(id holder referral seq case_id service kind from_status to_status occurred_at position)
 events      gp       i s
@@ -38,19 +38,19 @@ heads       auditor  s
 heads       sealer   s u
 identities  auditor  s(holder kind referral)
 identities  gp       i s
-lanes       app      i s u
+lanes       app      i s u(last fence next_at parked withhold)
 lanes       auditor  s u
 lanes       courier  s u
-lanes       gp       i s u
+lanes       gp       i s u(last fence next_at parked withhold)
 originals   auditor  s(holder referral received_at)
 originals   gp       i s
 owed        app      i s
 owed        auditor  s u
 owed        courier  s u
 owed        gp       i s
-referrals   app      s u
+referrals   app      s u(seq)
 referrals   auditor  s(holder id service practice seq received_at)
-referrals   gp       i s u
+referrals   gp       i s u(seq)
 schema      app      usage
 schema      auditor  usage
 schema      courier  usage
@@ -103,7 +103,8 @@ func TestRightsAreTheTable(t *testing.T) {
 }
 
 // policies is which rows each role sees, and which it may write, a line for each table: all,
-// those of the transaction's holder, or those of its services; - is none.
+// those of the transaction's holder, or those of its services; worked are those of its
+// services that hang on a referral which the same service works; - is none.
 const policies = `
 attempts    auditor  all       all
 attempts    courier  all       all
@@ -114,7 +115,7 @@ audit       sealer   all       all
 cases       app      services  services
 cases       auditor  all       -
 cases       gp       holder    holder
-events      app      services  services
+events      app      services  worked
 events      auditor  all       -
 events      gp       holder    holder
 events      sealer   all       all
@@ -122,35 +123,39 @@ heads       auditor  all       -
 heads       sealer   all       all
 identities  auditor  all       -
 identities  gp       holder    holder
-lanes       app      services  services
+lanes       app      services  worked
 lanes       auditor  all       all
 lanes       courier  all       all
 lanes       gp       holder    holder
 originals   auditor  all       -
 originals   gp       holder    holder
-owed        app      services  services
+owed        app      services  worked
 owed        auditor  all       all
 owed        courier  all       all
 owed        gp       holder    holder
 referrals   app      services  services
 referrals   auditor  all       -
 referrals   gp       holder    holder
-versions    app      services  services
+versions    app      services  worked
 versions    auditor  all       -
 versions    courier  holder    -
 versions    gp       holder    holder
 `
 
-// selectPolicies reads the same from the catalogue. A condition that is none of the three
+// selectPolicies reads the same from the catalogue. A condition that is none of these
 // appears as it is.
 const selectPolicies = `with known (condition, name) as (values
 		('true', 'all'),
 		('(holder = current_setting(''caselink.holder''::text, true))', 'holder'),
-		('(service = ANY (string_to_array(current_setting(''caselink.services''::text, true), '',''::text)))', 'services'))
+		('(service = ANY (string_to_array(current_setting(''caselink.services''::text, true), '',''::text)))', 'services')),
+	worked as (select format('((service = ANY (string_to_array(current_setting(''caselink.services''::text, true), '',''::text))) '
+		'AND (EXISTS ( SELECT FROM caselink.referrals r WHERE ((r.holder = %1$I.holder) AND (r.id = %1$I.referral) '
+		'AND (r.service = %1$I.service)))))', t) as condition, t from unnest(array['versions', 'events', 'lanes', 'owed']) t)
 	select concat_ws(' ', p.tablename, replace(array_to_string(p.roles, ','), 'caselink_', ''),
 		nullif(p.permissive, 'PERMISSIVE'), nullif(p.cmd, 'ALL'),
-		coalesce(seen.name, p.qual, '-'), coalesce(written.name, p.with_check, '-'))
+		coalesce(seen.name, p.qual, '-'), coalesce(written.name, case when worked.t is not null then 'worked' end, p.with_check, '-'))
 	from pg_policies p left join known seen on seen.condition = p.qual left join known written on written.condition = p.with_check
+		left join worked on worked.t = p.tablename and worked.condition = regexp_replace(p.with_check, '\s+', ' ', 'g')
 	where p.schemaname = 'caselink' order by p.tablename, p.roles::text`
 
 func TestPoliciesAreTheTable(t *testing.T) {
@@ -249,6 +254,50 @@ func TestWhatIsOnlyAddedIsNeitherChangedNorRemoved(t *testing.T) {
 				if err == nil || !strings.Contains(err.Error(), "permission denied") {
 					t.Errorf("%s: %s: %v, want it denied", scope.Role, sql, err)
 				}
+			}
+		}
+	}
+}
+
+// TestAppWritesNothingBesideAReferralOfAnothers: whoever can run SQL as an app can still
+// put no row beside a referral that its service does not work.
+func TestAppWritesNothingBesideAReferralOfAnothers(t *testing.T) {
+	t.Parallel()
+	target := storetest.Open(t)
+	db := openAt(t, target)
+	other := storetest.Referral(t, db, "Y99902", "svc-b")
+	mine := storetest.Referral(t, db, "Y99901", "svc-a")
+	app := storetest.App("svc-a", "svc-c")
+
+	for table, forged := range map[string]string{
+		"versions": `insert into caselink.versions (holder, type, id, version, referral, service, last_updated, content)
+			values ($1, 'ServiceRequest', $2, 2, $2, $3, now(), '{}')`,
+		"events": `insert into caselink.events (holder, referral, seq, case_id, service, kind, to_status, actor, occurred_at, request_id)
+			values ($1, $2, 2, $2, $3, 'moved', 'accepted', '{}', now(), '')`,
+		"lanes": `insert into caselink.lanes (holder, referral, destination, service, last, next_at) values ($1, $2, 'there', $3, 1, now())`,
+		"owed": `insert into caselink.owed
+				(holder, referral, destination, n, service, seq, event_id, request_id, correlation_id, type, id, version, owed_since)
+			values ($1, $2, 'there', 9, $3, 1, gen_random_uuid(), gen_random_uuid(), '', 'Task', gen_random_uuid(), 1, now())`,
+	} {
+		for name, row := range map[string]struct {
+			root    workflow.Root
+			service string
+			refused bool
+		}{
+			"its own":                        {mine.Referral, "svc-a", false},
+			"another's":                      {other.Referral, "svc-a", true},
+			"another's, said to be so":       {other.Referral, "svc-b", true},
+			"its own, as its other service":  {mine.Referral, "svc-c", true},
+			"its own, as another's":          {mine.Referral, "svc-b", true},
+			"a referral that never was":      {workflow.Root{Holder: "Y99901", ID: other.Referral.ID}, "svc-a", true},
+			"its own, of another practice's": {workflow.Root{Holder: "Y99902", ID: mine.Referral.ID}, "svc-a", true},
+		} {
+			err := asRole(t, target, app, func(tx pgx.Tx) error {
+				_, err := tx.Exec(t.Context(), forged, row.root.Holder, row.root.ID, row.service)
+				return err
+			})
+			if refused := err != nil && strings.Contains(err.Error(), "row-level security"); refused != row.refused {
+				t.Errorf("%s beside %s: %v; want it refused: %t", table, name, err, row.refused)
 			}
 		}
 	}

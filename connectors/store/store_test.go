@@ -413,3 +413,26 @@ func TestReadThatFindsNothingIsAudited(t *testing.T) {
 		t.Errorf("read: %v, audit %v; want not found, and %s", err, kept, want)
 	}
 }
+
+// BenchmarkUpdate is one move of a case, from the lock to the commit.
+func BenchmarkUpdate(b *testing.B) {
+	db, err := store.Open(b.Context(), store.Config{URL: storetest.Open(b).URL})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(db.Close)
+	referrals := make([]workflow.Change, 0, 500)
+	for range cap(referrals) {
+		referrals = append(referrals, storetest.Referral(b, db, "Y99901", "svc-a"))
+	}
+	again := func(cur workflow.Current) (workflow.Change, error) {
+		cur.Case.Status = cases.Received // so that one case can be accepted many times
+		return storetest.Accepted(cur)
+	}
+	for i := 0; b.Loop(); i++ {
+		err := db.Update(b.Context(), storetest.App("svc-a"), referrals[i%len(referrals)].Case.ID, again)
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}

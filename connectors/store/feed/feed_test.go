@@ -160,6 +160,7 @@ func TestEachDamageIsFound(t *testing.T) {
 		`update caselink.owed set state = 'acknowledged' where n = 2`:            "nothing owed leaves before what came before it",
 		`delete from caselink.versions where type = 'Task'`:                      "what is owed exists",
 		`update caselink.cases set service = 'svc-b'`:                            "one service works a referral",
+		`update caselink.versions set service = 'svc-b' where type = 'Task'`:     "each row is of the service that works its referral",
 		`update caselink.events set position = 9 where seq = 2`:                  "the feed has no gaps",
 		`update caselink.events set position = 3 - position`:                     "the feed is in order within each referral",
 		`update caselink.events set position = null, occurred_at = '2020-01-01'`: "the sealer keeps up",

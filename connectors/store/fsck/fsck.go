@@ -84,6 +84,14 @@ var Invariants = []Invariant{
 		select format('referral %s', r.id) from caselink.referrals r
 		join caselink.cases c on c.holder = r.holder and c.referral = r.id
 		where c.service is distinct from r.service`},
+	{"each row is of the service that works its referral", `
+		select format('%s of referral %s', what, row.referral) from (
+			select 'version' as what, holder, referral, service from caselink.versions union all
+			select 'event', holder, referral, service from caselink.events union all
+			select 'lane', holder, referral, service from caselink.lanes union all
+			select 'owed', holder, referral, service from caselink.owed) row
+		join caselink.referrals r on r.holder = row.holder and r.id = row.referral
+		where row.service is distinct from r.service`},
 	{"the feed has no gaps", `
 		select format('head %s, numbered %s, last %s', h.position, count(e.position), max(e.position))
 		from caselink.heads h left join caselink.events e on e.position is not null where h.name = 'events'
