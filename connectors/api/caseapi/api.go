@@ -48,7 +48,7 @@ type API struct {
 
 // Mount adds the API's routes to the engine.
 func (a *API) Mount(engine *gin.Engine) {
-	g := engine.Group("/api/v1", a.Edge.Authenticate)
+	g := engine.Group("/api/v1", a.Edge.Authenticate, a.Edge.Admit)
 	edge.Get(g, "/openapi.json", edge.Handle(describe))
 	read, write := needs(ScopeRead), needs(ScopeWrite)
 	edge.Get(g, "/cases", read, edge.Handle(a.listCases))

@@ -1,5 +1,5 @@
-// Package edge is what every HTTP route of Caselink shares: request ids, the token,
-// one log line, metrics, the body's limits, and the one place that writes a refusal.
+// Package edge is what every HTTP route of Caselink shares: request ids, the token, a gate
+// for more than can be done at once, one log line, metrics, the body's limits, and the one place that writes a refusal.
 // Its words, such as holder and service, are those of docs/words.md.
 package edge
 
@@ -17,6 +17,7 @@ type Edge struct {
 	Verifier Verifier
 	Log      *slog.Logger
 	requests *prometheus.HistogramVec
+	gate     *gate
 }
 
 // New returns an Edge whose metrics are registered with reg.
@@ -27,6 +28,7 @@ func New(v Verifier, log *slog.Logger, reg prometheus.Registerer) *Edge {
 		Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14), // half a millisecond to four seconds
 	}, []string{"method", "route", "status"})}
 	reg.MustRegister(e.requests)
+	e.gate = newGate(maxWorking, maxWaiting, longestWait, reg)
 	return e
 }
 

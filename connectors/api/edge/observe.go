@@ -67,12 +67,21 @@ func (e *Edge) logRequest(c *gin.Context, method, route string, status int, took
 	// Of a client's fault only the code is logged: its diagnostics may repeat what was sent.
 	if err := c.Errors.Last(); err != nil {
 		attrs = append(attrs, slog.String("issue", string(fhir.ErrorsOf(err.Err)[0].Code)))
-		if status >= http.StatusInternalServerError {
+		switch {
+		case status >= http.StatusInternalServerError && turnedAway(err.Err):
+			level = slog.LevelWarn // thousands a second in a storm: the counter is what to watch
+		case status >= http.StatusInternalServerError:
 			level = slog.LevelError
 			attrs = append(attrs, slog.String("error", causes(err.Err)))
 		}
 	}
 	e.Log.LogAttrs(c.Request.Context(), level, "request", attrs...)
+}
+
+// turnedAway reports whether err says that this is no time for the request, and has no
+// cause: nothing went wrong.
+func turnedAway(err error) bool {
+	return fhir.Is(err, fhir.IssueTransient) && errors.Unwrap(err) == nil
 }
 
 // causes is what went wrong inside. Only failures of Caselink reach it; their causes

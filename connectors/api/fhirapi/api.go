@@ -91,7 +91,7 @@ func (a *API) Mount(engine *gin.Engine) {
 	open := engine.Group("/FHIR/R4")
 	edge.Get(open, "/metadata", edge.Handle(a.metadata()))
 	edge.Get(open, "/.well-known/smart-configuration", edge.Handle(a.smartConfiguration))
-	guarded := open.Group("", a.Edge.Authenticate)
+	guarded := open.Group("", a.Edge.Authenticate, a.Edge.Admit)
 	for _, r := range a.routes() { // the CapabilityStatement is made of the same list
 		handler := edge.Handle(a.authorised(r))
 		if r.method == http.MethodGet {
