@@ -58,7 +58,7 @@ var floors = map[string]int{
 	"mapping/outcome":         3,
 	"mapping/cases/casestest": 3,
 	"mapping/cases":           2,
-	"mapping/terminology":     2,
+	"mapping/terminology":     1,
 
 	"fhir/validate": 3,
 	"fhir/r4":       2,

@@ -45,7 +45,7 @@ func runHammer(ctx context.Context, args []string, stdout, stderr io.Writer) err
 	f.DurationVar(&h.duration, "duration", 10*time.Second, "how long to send")
 	f.IntVar(&h.fill, "seed", 0, "fill the database with this many referrals and do not check them")
 	f.BoolVar(&h.json, "json", false, "print the figures as JSON")
-	if err := f.Parse(args); err != nil {
+	if _, err := f.parseArgs(args); err != nil {
 		return err
 	}
 	found, err := h.run(ctx, newProgress(stderr))

@@ -3,7 +3,15 @@ package store
 import (
 	"caselink.example/fhir"
 	"caselink.example/mapping/cases"
+	"caselink.example/mapping/cases/casestest"
 )
+
+// DocumentVersion is the version of the documents that are written.
+const DocumentVersion = documentVersion
+
+// FullOf is the full case as a document of the version can hold it: without the fields that
+// came later. Versions 0 and 1 differ by the number alone.
+func FullOf(int) cases.Case { return casestest.Full() }
 
 // SelectCases gives the tests of plans the query of a page.
 func SelectCases(scope fhir.Scope, f cases.Filter) (query string, args []any, err error) {

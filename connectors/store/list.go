@@ -62,11 +62,11 @@ func (db *DB) Cases(ctx context.Context, scope fhir.Scope, f cases.Filter) ([]ca
 // where the page is full; then the pages are merged. The policy alone, service = any
 // (...), gives no order: PostgreSQL would read and sort every case of every service.
 func selectCases(scope fhir.Scope, f cases.Filter, after *caseCursor) (query string, args []any) {
-	services := scope.Services
+	of := services(scope)
 	if f.Service != "" {
-		services = []string{f.Service}
+		of = []string{f.Service} // the policy decides whether it is one of the scope's
 	}
-	args = []any{services, f.Limit + 1}
+	args = []any{of, f.Limit + 1}
 
 	// A condition stands in the text only when it is asked for. One that is always there,
 	// as in "$1 = '' or status = $1", is no part of an index scan in a plan that is kept.
@@ -104,7 +104,7 @@ func marks(f cases.Filter) []string {
 	return []string{f.Need}
 }
 
-// auditCaseList is one record of the list; the cases on the page are those of the caller's service.
+// auditCaseList is a record of the list for each of the caller's services.
 const auditCaseList = `insert into caselink.audit (at, holder, service, role, client, user_id, user_name, user_role, organisation,
 		action, resource_type, request_id, correlation_id)
 	select $1, '', s, $2, $3, $4, $5, $6, $7, 'E', 'Case', $8, $9

@@ -135,3 +135,31 @@ func TestPagesOfSeveralServicesAreOneList(t *testing.T) {
 		t.Errorf("listed %v; want %v", got, want)
 	}
 }
+
+// TestEachServiceOfATokenCountsOnce: an issuer may name a service twice, and an id with a
+// comma is that of no service, not of two.
+func TestEachServiceOfATokenCountsOnce(t *testing.T) {
+	t.Parallel()
+	target := storetest.Open(t)
+	db := openAt(t, target)
+	storetest.Referral(t, db, "Y99901", "svc-a")
+	storetest.Referral(t, db, "Y99901", "svc-b")
+
+	for name, test := range map[string]struct {
+		app  fhir.Scope
+		want int
+	}{
+		"named twice":    {storetest.App("svc-a", "svc-b", "svc-a"), 2},
+		"with a comma":   {storetest.App("svc-a,svc-b"), 0},
+		"beside a comma": {storetest.App("svc-a", "svc-b,svc-b"), 1},
+	} {
+		page, _, err := db.Cases(t.Context(), test.app, cases.Filter{})
+		if err != nil || len(page) != test.want {
+			t.Errorf("%s: %d cases, %v; want %d", name, len(page), err, test.want)
+		}
+	}
+	listed := storetest.Query[string](t, target, `select service from caselink.audit where action = 'E' order by service`)
+	if want := "[svc-a svc-a svc-b]"; fmt.Sprint(listed) != want {
+		t.Errorf("audited for %v, want %s", listed, want)
+	}
+}

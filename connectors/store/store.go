@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -114,7 +115,15 @@ const Scoped = `select set_config('role', $1, true), set_config('caselink.holder
 
 // scopeArgs are the arguments of Scoped.
 func scopeArgs(s fhir.Scope) []any {
-	return []any{"caselink_" + string(s.Role), s.Holder, strings.Join(s.Services, ",")}
+	return []any{"caselink_" + string(s.Role), s.Holder, strings.Join(services(s), ",")}
+}
+
+// services are those of the scope, each once: a list that took one twice would show each
+// of its cases twice. Commas separate them in the policies, so an id with one in it would
+// become two ids, of which neither was granted; no service has such an id.
+func services(s fhir.Scope) []string {
+	all := slices.Compact(slices.Sorted(slices.Values(s.Services)))
+	return slices.DeleteFunc(all, func(id string) bool { return strings.Contains(id, ",") })
 }
 
 // Batch is one round trip to PostgreSQL, and one transaction. Its first statement
@@ -135,7 +144,7 @@ func NewBatch(s fhir.Scope) *Batch {
 // batchWithin is a batch of a transaction that has the scope already.
 func batchWithin(s fhir.Scope) *Batch { return &Batch{role: " -- " + string(s.Role)} }
 
-// Queue adds a statement whose result is not looked at.
+// Queue adds a statement; what is called on its result reads the rows.
 func (b *Batch) Queue(sql string, args ...any) *pgx.QueuedQuery {
 	return b.b.Queue(sql+b.role, args...)
 }

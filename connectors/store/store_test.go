@@ -16,7 +16,6 @@ import (
 	"caselink.example/connectors/store/storetest"
 	"caselink.example/fhir"
 	"caselink.example/mapping/cases"
-	"caselink.example/mapping/cases/casestest"
 	"caselink.example/mapping/workflow"
 )
 
@@ -377,7 +376,7 @@ func TestCaseOfAnEarlierReleaseIsReadAndMoved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(casestest.Full(), read); diff != "" {
+	if diff := cmp.Diff(store.FullOf(0), read); diff != "" {
 		t.Errorf("the case that is read (-stored +read):\n%s", diff)
 	}
 
@@ -392,7 +391,7 @@ func TestCaseOfAnEarlierReleaseIsReadAndMoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := storetest.Query[string](t, target, `select convert_from(doc, 'utf8') from caselink.cases`)[0]
-	if want := `{"schema":1,` + strings.TrimPrefix(string(earlier), "{"); now != want {
+	if want := fmt.Sprintf(`{"schema":%d,`, store.DocumentVersion) + strings.TrimPrefix(string(earlier), "{"); now != want {
 		t.Errorf("moved, it is stored as\n%s\nwant\n%s", now, want)
 	}
 }

@@ -225,3 +225,34 @@ func TestEveryReferenceLeadsSomewhere(t *testing.T) {
 		}
 	}
 }
+
+// TestDescriptionHasNoNameWithABlank: a comma in words that no quotes hold ends them, and
+// what follows becomes a member of the description.
+func TestDescriptionHasNoNameWithABlank(t *testing.T) {
+	t.Parallel()
+	raw, err := description()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all any
+	if err := json.Unmarshal(raw, &all); err != nil {
+		t.Fatal(err)
+	}
+	var look func(path string, v any)
+	look = func(path string, v any) {
+		switch v := v.(type) {
+		case []any:
+			for _, item := range v {
+				look(path, item)
+			}
+		case map[string]any:
+			for name, member := range v {
+				if strings.ContainsAny(name, " ,") {
+					t.Errorf("%s has the member %q: put its words in quotes", path, name)
+				}
+				look(path+"/"+name, member)
+			}
+		}
+	}
+	look("", all)
+}

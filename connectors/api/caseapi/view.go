@@ -70,7 +70,7 @@ type (
 // legal for them now.
 func viewCase(scopes auth.Scopes, c cases.Case) caseView {
 	if !scopes.Has(ScopeSensitive) {
-		c = redacted(c)
+		c = c.Redacted()
 	}
 	moves := cases.Moves(c.Status)
 	if !scopes.Has(ScopeWrite) {

@@ -2,8 +2,8 @@
 // not know FHIR: by the case API, by the operation $map and by the verb map. Its member
 // names are promises to those who read them; the domain's names are not.
 //
-// Most parts are conversions of the domain's struct, which compile only while both have
-// the same fields: a field that is new in the domain is shown or left out by decision.
+// A field that is new in the domain is shown, or left out by decision: a test fails until
+// it is one of the two.
 package caseview
 
 import (
