@@ -30,12 +30,12 @@ BENCHCOUNT ?= 6
 # A checkout that git does not trust, such as another user's, has no commit to record.
 VCS := $(shell git rev-parse --verify -q HEAD >/dev/null 2>&1 || echo -buildvcs=false)
 
-# The release is the git tag of this commit or, without one, the newest version of the
-# changelog. What is built beside it says which commit it is from.
+# A tagged commit is X.Y.Z. Every other one is X.Y.Z+COMMIT, of the newest version of the
+# changelog, so that no two commits bear one version.
 TAG := $(patsubst v%,%,$(shell git describe --tags --exact-match --match 'v[0-9]*' 2>/dev/null))
-RELEASE ?= $(or $(TAG),$(shell sed -nE '/^## \[[0-9]/{s/^## \[([^]]*)\].*/\1/p;q;}' CHANGELOG.md))
+RELEASE := $(or $(TAG),$(shell sed -nE '/^## \[[0-9]/{s/^## \[([^]]*)\].*/\1/p;q;}' CHANGELOG.md))
 COMMIT := $(shell git rev-parse --short=12 --verify -q HEAD 2>/dev/null)
-VERSION ?= $(RELEASE)$(if $(TAG),,$(addprefix +,$(COMMIT)))
+VERSION := $(RELEASE)$(if $(TAG),,+$(or $(COMMIT),unknown))
 PLATFORMS ?= linux/amd64 linux/arm64
 
 help: ## this list
@@ -94,15 +94,15 @@ cover: build ## test coverage by function in bin/cover.txt, and in all
 	@tail -n 1 bin/cover.txt
 
 # The same source, built by the same Go, gives the same bytes on every machine: nothing
-# of its paths, its environment or its checkout goes in. The version names the commit.
+# of its paths, its environment or its checkout goes in except the version.
 release: ## bin/release: a stripped binary for each of PLATFORMS, and SHA256SUMS
 	@grep -qF '## [$(RELEASE)]' CHANGELOG.md || { echo "CHANGELOG.md has no version $(RELEASE)"; exit 1; }
 	@[ -z "$$(git status --porcelain 2>/dev/null)" ] || { echo "the tree has changes that are in no commit: commit them first"; exit 1; }
 	@rm -rf bin/release; mkdir -p bin/release; cp LICENSE bin/release
 	@for platform in $(PLATFORMS); do \
-		file=bin/release/caselink-$(RELEASE)-$${platform/\//-}; \
+		file=bin/release/caselink-$(VERSION)-$${platform/\//-}; \
 		env GOFLAGS= CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} GOAMD64=v1 GOARM64=v8.0 \
-			$(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.release=$(RELEASE)' -o "$$file" ./cmd/caselink; \
+			$(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.release=$(VERSION)' -o "$$file" ./cmd/caselink; \
 	done
 	@cd bin/release && sha256sum caselink-* | tee SHA256SUMS
 

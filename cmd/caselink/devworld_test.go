@@ -201,7 +201,7 @@ func (d *devTest) moves(client, id, etag string, to ...string) string {
 	return etag
 }
 
-// misbehave tells the GP system of the practice what to do wrong.
+// misbehave sets what the GP system of the practice does wrong.
 func (d *devTest) misbehave(ods, fault string) {
 	d.Helper()
 	d.call(http.MethodPost, d.GPSystems[ods]+"/$fault", "", fault, "Content-Type", "application/json")

@@ -68,6 +68,22 @@ func TestDocumentsNameWhatExists(t *testing.T) {
 	}
 }
 
+// TestArchitectureNamesEveryRoom: the page that says how the house is built lists its rooms,
+// each by its path within its folder, before the picture.
+func TestArchitectureNamesEveryRoom(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed, _, _ := strings.Cut(string(page), "```mermaid")
+	for room := range floors {
+		if name := strings.TrimPrefix(room, folderOf(room)+"/"); !strings.Contains(listed, "`"+name+"`") {
+			t.Errorf("docs/architecture.md does not list %s: name `%s` in the row of its floor", room, name)
+		}
+	}
+}
+
 // declared is what each package of the house declares, and the names of all tests.
 func declared(t *testing.T) (names map[string]map[string]bool, tests map[string]bool) {
 	t.Helper()

@@ -4,6 +4,7 @@
 // Begin with verbs, which lists all that the program does; each has a file of its name with
 // its flags, its help and its exit codes. What a verb runs stands below: serve is
 // internal/adapter, dev is internal/world, hammer and bench are internal/load.
+// docs/words.md defines referral, case, world and hammer.
 package main
 
 import (
@@ -77,7 +78,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) exitCode 
 		printUsage(stdout)
 		return exitOK
 	case "--version", "-version":
-		// Who finds an unknown program on a machine asks it in this way first.
+		// Whoever finds an unknown program on a machine asks it in this way first.
 		args = []string{"version"}
 	}
 	i := slices.IndexFunc(verbs, func(v verb) bool { return v.name == args[0] })

@@ -73,7 +73,7 @@ func readResource(name string) ([]byte, error) {
 	return os.ReadFile(name)
 }
 
-// formatOf tells XML from JSON by its first character.
+// formatOf recognises XML and JSON by the first character.
 func formatOf(raw []byte) fhir.Format {
 	if bytes.HasPrefix(bytes.TrimLeft(raw, "\uFEFF \t\r\n"), []byte("<")) {
 		return fhir.XML

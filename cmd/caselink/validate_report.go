@@ -10,7 +10,7 @@ import (
 	"caselink.example/fhir"
 )
 
-// validateFormats are the ways to tell what was found.
+// validateFormats are the ways to report what was found.
 var validateFormats = map[string]func(io.Writer, []checkedFile) error{
 	"table": writeTable,
 	"json":  writeOutcomes,

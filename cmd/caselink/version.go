@@ -11,8 +11,12 @@ import (
 
 const versionHelp = `caselink version: print the version of this program
 
-Prints the version, and the Go release and the platform that it was built for. A build
-that is no release says 0.0.0-dev and the commit: 0.0.0-dev+1a2b3c4d5e6f.
+Prints the version, and the Go release and the platform that it was built for:
+
+  0.1.0                     the release of that number, from the commit that bears its tag
+  0.1.0+1a2b3c4d5e6f        "make build" or "make release" at another commit, which it names;
+                            0.1.0 is the newest version of its changelog
+  0.0.0-dev+1a2b3c4d5e6f    a bare "go build"; 0.0.0-dev where it knows no commit
 
   caselink --version
 `
@@ -25,12 +29,12 @@ func runVersion(_ context.Context, args []string, stdout, stderr io.Writer) erro
 	return err
 }
 
-// release is the version of a released build, such as 0.1.0. The linker sets it, with
-// -ldflags "-X main.release=0.1.0", and nothing else does.
+// release is the version that the Makefile gives a build: 0.1.0 at a tagged commit, else
+// 0.1.0+1a2b3c4d5e6f. The linker sets it (-X main.release=0.1.0), and nothing else does.
 var release string
 
-// version is the version of this build in the form of https://semver.org: the release,
-// or 0.0.0-dev with the commit where there is one.
+// version is the version of this build in the form of https://semver.org: the one that it
+// was given, or 0.0.0-dev with the commit where there is one.
 func version() string {
 	return cmp.Or(release, developmentVersion(debug.ReadBuildInfo()))
 }

@@ -23,7 +23,7 @@ func (r *run) check(ctx context.Context, c suite.Check) (CheckReport, error) {
 		return cr, nil
 	}
 
-	// The cleanup comes whatever became of the steps: a GP system that was told to misbehave
+	// The cleanup comes whatever became of the steps: a GP system that was set to misbehave
 	// would fail every check after this one.
 	err := r.steps(ctx, c.Steps, &cr)
 	if cleanup := r.steps(ctx, c.Cleanup, &cr); err == nil {

@@ -35,8 +35,8 @@ func judge(e suite.Expect, got answer, vs *vars, exchanges map[string]kept) ([]F
 		return []Fault{{What: "answer", Expected: "a whole HTTP answer", Actual: got.Err.Error()}}, nil
 	}
 
-	// Everything is compared, though the first fault decides: who mends the target sees at
-	// once all that is wrong with the answer.
+	// Everything is compared, though the first fault decides: whoever mends the target sees
+	// at once all that is wrong with the answer.
 	j := &judgement{got: got, vars: vs}
 	j.status(e.Status)
 	j.headers(e.Headers)

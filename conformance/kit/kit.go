@@ -10,6 +10,7 @@
 // and send.go make its requests, judge.go compares the answers, redact.go takes out what
 // must not be reported. The result is a Report, which package report writes; Preset says
 // how to reach a target.
+// docs/words.md defines target, preset, check, twin and mutant.
 package kit
 
 // Verdict is what became of one check.

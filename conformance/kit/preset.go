@@ -98,7 +98,7 @@ func (c PresetClient) readSecret(env func(string) string) (string, error) {
 	return "", errors.New("secretEnv or secretFile is needed")
 }
 
-// Has reports whether the preset tells how to reach the target with the FHIR base.
+// Has reports whether the preset says how to reach the target with the FHIR base.
 func (p Preset) Has(base string) bool {
 	base = strings.TrimSuffix(base, "/")
 	known := []string{p.FHIRBase}

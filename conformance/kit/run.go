@@ -94,8 +94,8 @@ func (r *run) reach(ctx context.Context) error {
 	return nil
 }
 
-// targetReport says what was tested. The hash of the CapabilityStatement tells two runs
-// apart that tested another build, or the same one set up otherwise.
+// targetReport says what was tested. The hash of the CapabilityStatement shows of two runs
+// that they tested different builds, or the same one set up otherwise.
 func (r *run) targetReport() TargetReport {
 	t := TargetReport{Base: r.Target.Base, Preset: r.Target.Preset, Client: r.Target.Played}
 	document, err := jsontree.ParseJSON(r.capability.Body)

@@ -21,7 +21,7 @@ import (
 type vars struct {
 	seed   string
 	values map[string]string
-	secret func(string) // told of every NHS number that is made
+	secret func(string) // called with every NHS number that is made
 }
 
 // missing is a variable that has no value.

@@ -16,7 +16,7 @@ func (w *Worker) attempt(ctx context.Context, r Receiver, item Item, cfg Config)
 	s := Settlement{Item: item, Verdict: Withheld, Reason: string(Withheld)}
 	switch {
 	// An earlier attempt may have arrived before the consent was taken back. Nothing more
-	// is sent, not even to find out; a person is told.
+	// is sent, not even to find out; a person has to look.
 	case item.Withhold && item.Attempt > 1:
 		s.Reason = ReasonUnknown
 	case !item.Withhold:
@@ -97,7 +97,7 @@ func (w *Worker) pause(n int, lowest, highest time.Duration) time.Duration {
 	return w.Jitter(bound)
 }
 
-// report writes the attempt's one log line and tells the observer.
+// report writes the attempt's one log line and calls the observer.
 func (w *Worker) report(ctx context.Context, s Settlement, begun time.Time) {
 	now := w.Now()
 	seen := Attempted{

@@ -154,7 +154,7 @@ func (d *dispatch) finish(to *destination, s Settlement) {
 	case Retry:
 		d.failed(to, s.Answer)
 
-	// A refusal is an answer as well: who parks an item is up. The window grows by one
+	// A refusal is an answer as well: a destination that refuses an item is up. The window grows by one
 	// item for each, so that a destination that just came back is not given 64 at once.
 	default:
 		to.failures = 0

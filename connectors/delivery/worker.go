@@ -18,7 +18,7 @@ type Config struct {
 	BackoffMin     time.Duration // bound of the pause after the first failure, doubled by each further one; 1 s when zero
 	BackoffMax     time.Duration // the highest bound; 15 min when zero
 	ProbeMax       time.Duration // the highest bound between probes of a destination that does not answer; 1 min when zero
-	Drain          time.Duration // how long Run lets attempts finish once it is told to stop; 10 s when zero
+	Drain          time.Duration // how long Run lets attempts finish once it is asked to stop; 10 s when zero
 }
 
 // Retry-After is honoured within these bounds.
@@ -56,7 +56,7 @@ func New(ledger Ledger, receivers map[string]Receiver, cfg Config) *Worker {
 
 func fullJitter(bound time.Duration) time.Duration { return 1 + rand.N(bound) }
 
-// Wake tells the worker that something has just been committed as owed. It never
+// Wake lets the worker know that something has just been committed as owed. It never
 // blocks, and many calls may become one look at the ledger.
 func (w *Worker) Wake() { nudge(w.wake) }
 

@@ -11,7 +11,7 @@ import (
 	"caselink.example/mapping/cases"
 )
 
-// resource is the little of an answer that tells which event it is about. It is
+// resource is the little of an answer that says which event it is about. It is
 // read leniently and never stored, so that an element of the GP system's own
 // beside it makes no delivery fail.
 type resource struct {

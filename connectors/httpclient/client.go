@@ -2,6 +2,7 @@
 // other system. A call has a deadline, at most two quick repeats of the same
 // bytes, no redirects and a bounded answer; whatever goes wrong on the way is a
 // fhir.IssueTransient error that quotes neither the URL nor a body.
+// docs/words.md defines door and retry.
 package httpclient
 
 import (
@@ -128,7 +129,7 @@ func (c *Client) Do(ctx context.Context, r Request) (Response, error) {
 	// The status is kept even when the body is not: a 4xx is a refusal whatever follows it.
 	out := Response{Status: resp.StatusCode, Header: resp.Header, RetryAfter: retryAfter(resp.Header, time.Now())}
 
-	// One byte more than is allowed tells a body that is too long from one that just fits.
+	// One byte more than is allowed shows a body that is too long, where one just fits.
 	out.Body, err = io.ReadAll(io.LimitReader(resp.Body, c.maxBody+1))
 	switch {
 	case err != nil:

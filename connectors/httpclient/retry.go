@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// The quick repeats wait this long; who asks for more is asked again later, by
+// The quick repeats wait this long; a peer that asks for more is asked again later, by
 // connectors/delivery.
 const (
 	minWait = 200 * time.Millisecond
@@ -48,7 +48,7 @@ func retry(ctx context.Context, resp *http.Response, err error) (bool, error) {
 // wait is the pause before the given repeat (from 0): between minWait and a bound
 // that doubles up to maxWait, at random, and never shorter than Retry-After.
 func wait(_, _ time.Duration, attempt int, resp *http.Response) time.Duration {
-	// At random, so that callers who failed together do not come back together.
+	// At random, so that callers that failed together do not come back together.
 	bound := min(maxWait, minWait<<min(attempt+1, 8))
 	pause := minWait + rand.N(bound-minWait)
 	if resp != nil {

@@ -5,6 +5,7 @@
 //
 // The stand-ins judge Caselink, so they share none of its rules: what a GP system
 // refuses is written here a second time.
+// docs/words.md defines simulator, practice and GP system.
 package simulator
 
 import "github.com/gin-gonic/gin"

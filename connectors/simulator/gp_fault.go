@@ -70,7 +70,7 @@ func (f *faults) take() fault {
 // whether the write is answered with it.
 func (g *gpSystem) misbehaves(c *gin.Context, f fault) bool {
 	// The delay holds no lock, so that a slow practice answers many clients slowly and not
-	// one after the other. Who has gone stores nothing: the delay stands before the commit.
+	// one after the other. A client that has gone stores nothing: the delay stands before the commit.
 	if f.DelayMS > 0 {
 		select {
 		case <-time.After(time.Duration(f.DelayMS) * time.Millisecond):

@@ -114,7 +114,7 @@ func (g *gpSystem) ifNoneExist(header, kind string) (*entry, error) {
 
 // commit files the resource. The caller holds the lock.
 func (g *gpSystem) commit(c *gin.Context, res *resource, id string, status int) (reply, error) {
-	requestID := c.GetHeader("X-Request-Id") // kept, so that repeats can be told from first tries
+	requestID := c.GetHeader("X-Request-Id") // kept, so that repeats can be distinguished from first tries
 	v, err := g.record.append(res, id, c.Request.Method, requestID[:min(len(requestID), 100)], g.now())
 	if err != nil {
 		return reply{}, err
@@ -348,7 +348,7 @@ func quote(s string) []byte {
 	return raw
 }
 
-// received counts what came, for someone who looks for the first time.
+// received counts what came, for whoever looks for the first time.
 func (g *gpSystem) received(*gin.Context) (reply, error) {
 	g.record.mu.RLock()
 	defer g.record.mu.RUnlock()

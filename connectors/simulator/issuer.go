@@ -169,8 +169,8 @@ func (i *Issuer) grant(r *http.Request) (tokenAnswer, error) {
 	return tokenAnswer{signed, "Bearer", int(i.config.Life.Seconds()), scope}, err
 }
 
-// grantedScope is the part of the requested scope that is registered; who asks for
-// nothing gets all of it.
+// grantedScope is the part of the requested scope that is registered; a client that
+// asks for nothing gets all of it.
 func grantedScope(registered, requested string) (string, error) {
 	if requested == "" {
 		return registered, nil

@@ -49,7 +49,7 @@ func (i *Issuer) authenticate(r *http.Request) (Client, error) {
 
 // bySecret takes the same path for an unknown client as for a wrong secret.
 func (i *Issuer) bySecret(id, secret string) (Client, error) {
-	// Hashes have one length, so neither the time nor the answer tells which of the two it
+	// Hashes have one length, so neither the time nor the answer shows which of the two it
 	// was, or how much of a secret was right.
 	client := i.clients[id]
 	want, got := sha256.Sum256([]byte(client.Secret)), sha256.Sum256([]byte(secret))

@@ -117,7 +117,7 @@ type caseCursor struct {
 	id       uuid.UUID
 }
 
-// String is the cursor as the client gets it, who cannot read anything in it.
+// String is the cursor as the client gets it; there is nothing to read in it.
 func (c caseCursor) String() string {
 	return base64.RawURLEncoding.EncodeToString([]byte(c.received.UTC().Format(time.RFC3339Nano) + " " + c.id.String()))
 }

@@ -33,7 +33,8 @@ func TestAPageOfCasesCostsItsRows(t *testing.T) {
 	target.Exec(t, manyCases)
 	db := openAt(t, target)
 	const limit = 50
-	middle := store.CursorOf(cases.Case{ReceivedAt: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC), ID: "00000000-0000-4000-8000-000000000000"})
+	day := func(month time.Month, day int) time.Time { return time.Date(2026, month, day, 0, 0, 0, 0, time.UTC) }
+	middle := store.CursorOf(cases.Case{ReceivedAt: day(2, 1), ID: "00000000-0000-4000-8000-000000000000"})
 
 	for name, test := range map[string]struct {
 		filter   cases.Filter
@@ -49,7 +50,7 @@ func TestAPageOfCasesCostsItsRows(t *testing.T) {
 		"a status of none":          {cases.Filter{Status: cases.Closed}, []string{"svc-a"}, 0},
 		"a status, in the middle":   {cases.Filter{Status: cases.NeedsInformation, Cursor: middle}, []string{"svc-a"}, limit + 1},
 		"a need that half have":     {cases.Filter{Need: "food"}, []string{"svc-a"}, 2*limit + 3},
-		"what changed, most of it":  {cases.Filter{ChangedSince: time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)}, []string{"svc-a"}, limit + 1},
+		"what changed, most of it":  {cases.Filter{ChangedSince: day(1, 2)}, []string{"svc-a"}, limit + 1},
 		"another service's, unseen": {cases.Filter{Service: "svc-b"}, []string{"svc-a"}, limit + 1},
 	} {
 		test.filter.Limit = limit
@@ -114,7 +115,8 @@ func TestPagesOfSeveralServicesAreOneList(t *testing.T) {
 		storetest.Referral(t, db, "Y99901", fmt.Sprintf("svc-%d", i%2))
 	}
 	storetest.Referral(t, db, "Y99901", "svc-other")
-	want := storetest.Query[string](t, target, `select id::text from caselink.cases where service <> 'svc-other' order by received_at desc, id desc`)
+	want := storetest.Query[string](t, target, `select id::text from caselink.cases where service <> 'svc-other'
+		order by received_at desc, id desc`)
 
 	var got []string
 	f := cases.Filter{Limit: 3}

@@ -8,7 +8,7 @@ import (
 )
 
 // Holding runs f while this process holds the advisory lock, on the connection that
-// holds it: who loses the connection loses the lock and can write no more through it.
+// holds it: a process that loses the connection loses the lock and writes no more through it.
 // held is false when another has the lock; f is not run then.
 func (db *DB) Holding(ctx context.Context, key int64, f func(context.Context, *pgxpool.Conn) error) (held bool, err error) {
 	conn, err := db.pool.Acquire(ctx)
@@ -17,7 +17,7 @@ func (db *DB) Holding(ctx context.Context, key int64, f func(context.Context, *p
 	}
 	defer conn.Release()
 
-	// Tried, not waited for: who waited would hold a connection of the pool for as long as
+	// Tried, not waited for: a process that waited would hold a connection of the pool for as long as
 	// the other process lives. The lock belongs to the session and ends with it, kill -9 of
 	// this process included.
 	if err := conn.QueryRow(ctx, `select pg_try_advisory_lock($1)`, key).Scan(&held); err != nil || !held {

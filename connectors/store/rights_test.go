@@ -274,7 +274,8 @@ func TestAppWritesNothingBesideAReferralOfAnothers(t *testing.T) {
 			values ($1, 'ServiceRequest', $2, 2, $2, $3, now(), '{}')`,
 		"events": `insert into caselink.events (holder, referral, seq, case_id, service, kind, to_status, actor, occurred_at, request_id)
 			values ($1, $2, 2, $2, $3, 'moved', 'accepted', '{}', now(), '')`,
-		"lanes": `insert into caselink.lanes (holder, referral, destination, service, last, next_at) values ($1, $2, 'there', $3, 1, now())`,
+		"lanes": `insert into caselink.lanes (holder, referral, destination, service, last, next_at)
+			values ($1, $2, 'there', $3, 1, now())`,
 		"owed": `insert into caselink.owed
 				(holder, referral, destination, n, service, seq, event_id, request_id, correlation_id, type, id, version, owed_since)
 			values ($1, $2, 'there', 9, $3, 1, gen_random_uuid(), gen_random_uuid(), '', 'Task', gen_random_uuid(), 1, now())`,

@@ -3,4 +3,5 @@
 // edge, and the systems that name them. A value of one of its types has passed its
 // check, so nobody behind the edge checks it again. No error of this package quotes the
 // value that it refuses.
+// docs/words.md defines practice, identifier and coding.
 package nhs

@@ -5,7 +5,7 @@
 // means and for what Caselink writes itself; the tree (Node) for whatever is asked by its
 // path, such as rules and search; the bytes (JSON) for what is kept and returned, for they
 // alone have the number text and the unknown names that were sent. docs/architecture.md
-// says when to use which.
+// says when to use which, docs/words.md defines element, Node, stamp and digest.
 //
 // https://hl7.org/fhir/R4/
 package r4

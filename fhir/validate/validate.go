@@ -8,6 +8,7 @@
 //
 // Names, cardinalities, formats and references are checked before, while package r4
 // reads the bytes; this package walks the tree that it has built, once.
+// docs/words.md defines invariant, rule, element and contained.
 package validate
 
 import (

@@ -1,7 +1,7 @@
 // Package terminology says what a code means to a link worker: which need it
 // stands for, and whether it asks for social prescribing at all. Unknown is an
-// answer; no code is refused, changed or guessed from its words. A Map is a value, which an
-// operator may replace. What need means here: docs/words.md.
+// answer; no code is refused, changed or guessed from its words. A Map is a value, so that
+// another can be handed down; today there is one. What need means here: docs/words.md.
 package terminology
 
 import (

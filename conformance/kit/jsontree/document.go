@@ -3,6 +3,7 @@
 // they came, and a codec between it and them would mend what is wrong.
 //
 // A document is what ParseJSON returns; Path finds values in it, Pointer one place.
+// docs/words.md defines kit and FHIRPath.
 package jsontree
 
 import (

@@ -1,5 +1,6 @@
 // Package report writes what a run found: for people, for pull requests, for CI and as FHIR.
 // All writers say the same, from a kit.Report that holds no secret any more; a file for each.
+// docs/words.md defines target, requirement and each verdict of a check.
 package report
 
 import (

@@ -1,10 +1,11 @@
 // Package suite is the language in which checks are written: what is sent, what must come
 // back, and which requirement that verifies. All of it is data, in suites/*.yaml and
-// requirements.tsv, so that one who knows FHIR and no Go can read and write a check, and so
+// requirements.tsv, so that whoever knows FHIR and no Go can read and write a check, and so
 // that the same checks can be asked of any system.
 //
 // Begin with Suite and its parts, which are the keys of the YAML. load.go reads them, and
 // check.go refuses what could pass without having tried anything.
+// docs/words.md defines suite, check, requirement, twin and target.
 package suite
 
 import (

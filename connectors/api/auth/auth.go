@@ -1,6 +1,6 @@
 // Package auth is the door for bearer tokens: from the text that a client sent to the
 // Principal that an issuer vouches for. It takes JWT access tokens of configured OIDC
-// issuers and asks nothing of anyone else.
+// issuers and asks nothing of anyone else. docs/words.md defines principal, caller and scope.
 //
 // https://www.rfc-editor.org/rfc/rfc9068 (JWT access tokens)
 // https://www.rfc-editor.org/rfc/rfc8725 (JWT best current practice)
@@ -68,7 +68,7 @@ type ClaimNames struct {
 	Scope    string // default scope: separated by spaces, or a list
 }
 
-// Principal is who a token speaks for, and how far it reaches.
+// Principal is whom a token speaks for, and how far it reaches.
 type Principal struct {
 	Client   string
 	User     string // "" for a system

@@ -85,8 +85,8 @@ func (s *keySet) mayFetch(k *keys, now time.Time) bool {
 func (s *keySet) inForce(ctx context.Context) *[]key {
 	k, now := s.current.Load(), s.now()
 	if s.due(k, now) {
-		// Who waits: everybody while there is nothing to judge by, and after a quiet time,
-		// in which a key may have been withdrawn, those who come before the first attempt
+		// These wait: everybody while there is nothing to judge by, and after a quiet time,
+		// in which a key may have been withdrawn, those that come before the first attempt
 		// since the keys died. Nobody else, so that an issuer that is slow or away costs a
 		// request in fetchPause some time and not all of them.
 		dead := k.fetched.Add(s.life)

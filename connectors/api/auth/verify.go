@@ -69,7 +69,7 @@ func (n ClaimNames) withDefaults() ClaimNames {
 	}
 }
 
-// Verify returns who the token speaks for. Its errors repeat nothing of the token:
+// Verify returns whom the token speaks for. Its errors repeat nothing of the token:
 // IssueLogin (no token), IssueExpired, IssueUnknown (issuer or key), IssueSecurity
 // (anything else about the token), IssueForbidden (it names its organisation in a way
 // that cannot be understood) and IssueTransient (the issuer's keys cannot be had: 503).

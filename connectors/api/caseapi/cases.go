@@ -40,7 +40,7 @@ func (a *API) listCases(c *gin.Context) error {
 
 var parameters = []string{"status", "need", "service", "changed-since", "limit", "cursor"}
 
-// filter reads the parameters of a list. Every fault is told.
+// filter reads the parameters of a list. Every fault is listed.
 func filter(q url.Values, needs []terminology.Category) (cases.Filter, error) {
 	f := cases.Filter{Status: cases.State(q.Get("status")), Need: q.Get("need"), Service: q.Get("service"), Cursor: q.Get("cursor")}
 	var faults fhir.Errors

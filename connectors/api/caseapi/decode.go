@@ -15,7 +15,7 @@ import (
 
 // decode reads the body, one JSON object, into a pointer to a struct. Strictly: names
 // count letter by letter, and no member is unknown, given twice or of another type.
-// Every fault is told.
+// Every fault is listed.
 func decode(c *gin.Context, into any) error {
 	if c.ContentType() != "application/json" {
 		return fhir.Errorf(fhir.IssueMediaType, "send the body as application/json")
@@ -36,7 +36,7 @@ func decode(c *gin.Context, into any) error {
 	return nil
 }
 
-// check tells what is wrong with a JSON value for the type. Null stands for absent.
+// check lists what is wrong with a JSON value for the type. Null stands for absent.
 func check(raw []byte, t reflect.Type, path string) fhir.Errors {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()

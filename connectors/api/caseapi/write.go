@@ -84,7 +84,7 @@ func (a *API) recordOutcome(c *gin.Context) error {
 	return nil
 }
 
-// actor is who does it: the user of the token where there is one, else whom the app
+// actor is the person who does it: the user of the token where there is one, else whom the app
 // names. A token that names no person by name leaves that to the app.
 func actor(c *gin.Context, named *caseview.Actor) cases.Actor {
 	var told cases.Actor

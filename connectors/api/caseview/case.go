@@ -4,6 +4,7 @@
 //
 // A field that is new in the domain is shown, or left out by decision: a test fails until
 // it is one of the two.
+// docs/words.md defines case, need, state and move.
 package caseview
 
 import (
@@ -14,7 +15,7 @@ import (
 	"caselink.example/mapping/cases"
 )
 
-// Case is a case in JSON. What its members mean is told at the fields of cases.Case.
+// Case is a case in JSON. What its members mean is said at the fields of cases.Case.
 type Case struct {
 	ID           string         `json:"id"`
 	Version      int            `json:"version"`

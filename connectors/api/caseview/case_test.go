@@ -28,8 +28,7 @@ func shown(t *testing.T, path string, domain, view reflect.Type) {
 	if domain.Kind() != reflect.Struct || domain == view {
 		return // a value, or a type that both have
 	}
-	for i := range domain.NumField() {
-		f := domain.Field(i)
+	for f := range domain.Fields() {
 		at := path + "." + f.Name
 		if slices.Contains(leftOut, at) {
 			continue

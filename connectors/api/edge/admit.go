@@ -26,7 +26,7 @@ const (
 	// More than PostgreSQL can be asked at once, so that it always has the next one at hand;
 	// few enough for all their bodies to be in memory together.
 	maxWorking = 64
-	// A quarter of a second's work: who is let in is answered before it gives up.
+	// A quarter of a second's work: a client that is let in is answered before it gives up.
 	maxWaiting = 256
 	// What is not begun by then, as when the database stands still, is better tried again.
 	longestWait = 2 * time.Second

@@ -21,7 +21,7 @@ const principalKey = "principal"
 func (e *Edge) Authenticate(c *gin.Context) {
 	c.Header("Cache-Control", "no-store")
 
-	// Before the body, so that who may not send anything cannot make Caselink read it.
+	// Before the body, so that a client that may not send anything cannot make Caselink read it.
 	token, err := auth.Bearer(c.Request.Header)
 	if err == nil {
 		var principal auth.Principal
@@ -37,7 +37,7 @@ func (e *Edge) Authenticate(c *gin.Context) {
 	renderError(c, err)
 }
 
-// Principal is who calls, as the token says; only behind Authenticate.
+// Principal is the caller, as the token says; only behind Authenticate.
 func Principal(c *gin.Context) auth.Principal { return c.MustGet(principalKey).(auth.Principal) }
 
 // Scope is the principal as the floors below know it, in a role.

@@ -12,7 +12,7 @@ import (
 )
 
 // renderError is the only writer of a refusal. An error that it does not know is
-// our fault and tells the client nothing.
+// our fault and says nothing to the client.
 func renderError(c *gin.Context, err error) {
 	_ = c.Error(err) // for the log line
 	status := fhir.Status(err)
@@ -31,7 +31,7 @@ func renderError(c *gin.Context, err error) {
 	c.Abort()
 }
 
-// challenge says how to authenticate. One who sent no token is not told that it is bad.
+// challenge says how to authenticate. A client that sent no token does not hear that it is bad.
 // https://www.rfc-editor.org/rfc/rfc6750#section-3
 func challenge(err error) string {
 	if fhir.Is(err, fhir.IssueLogin) {

@@ -106,7 +106,7 @@ func (a *API) Mount(engine *gin.Engine) {
 // reach so far learns nothing of what is there.
 func (a *API) authorised(r route) edge.Handler {
 	return func(c *gin.Context) error {
-		// From who it is to what it may, so that a stranger is told nothing about scopes.
+		// Identity before permission, so that a stranger learns nothing about scopes.
 		who := edge.Principal(c)
 		if who.ODS == "" {
 			return fhir.Errorf(fhir.IssueForbidden,

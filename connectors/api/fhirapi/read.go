@@ -40,8 +40,8 @@ func (a *API) readVersion(resourceType string) edge.Handler {
 	}
 }
 
-// reading is the audit record of a read. It is kept of one that finds nothing too: who
-// tried to read another practice's is known.
+// reading is the audit record of a read. It is kept of one that finds nothing too: an
+// attempt to read another practice's is on record.
 func (a *API) reading(scope fhir.Scope, resourceType, id string) workflow.Audit {
 	return workflow.Audit{At: a.Now(), Action: "R", Holder: scope.Holder, ResourceType: resourceType, ResourceID: id}
 }
@@ -53,7 +53,7 @@ func renderStored(c *gin.Context, s fhir.Stored) error {
 	for match := range strings.SplitSeq(c.GetHeader("If-None-Match"), ",") {
 		if m := strings.TrimSpace(match); m == s.ETag() || m == "*" {
 			c.Status(http.StatusNotModified)
-			c.Writer.WriteHeaderNow() // gin writes a status without a body only when it is told to
+			c.Writer.WriteHeaderNow() // gin writes a status without a body only when it is asked to
 			return nil
 		}
 	}

@@ -30,7 +30,7 @@ func mount(w *edgetest.World) {
 	edge.MountHealth(w.Engine, w.DB.Ready)
 }
 
-// refused is what a refusal tells: its status and the NHS code of its first issue.
+// refused is what a refusal says: its status and the NHS code of its first issue.
 func refused(a edgetest.Answer) string {
 	a.Issues()
 	return fmt.Sprint(a.Status, " ", a.At("issue", 0, "details", "coding", 0, "code"))

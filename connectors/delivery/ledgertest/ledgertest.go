@@ -1,4 +1,5 @@
 // Package ledgertest holds every delivery.Ledger to its contract.
+// docs/words.md defines ledger, lane, claim and settle.
 package ledgertest
 
 import (
@@ -57,7 +58,7 @@ func Run(t *testing.T, open Open) {
 
 const lease = time.Minute
 
-// fixture is a ledger, and a clock that moves when it is told to.
+// fixture is a ledger, and a clock that the test moves.
 type fixture struct {
 	*testing.T
 	ledger delivery.Ledger

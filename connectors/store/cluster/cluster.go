@@ -2,6 +2,7 @@
 // machine and for tests. It listens on a unix socket only, inside a folder that no
 // other user may enter, keeps every commit (fsync and synchronous_commit are on),
 // logs no values, and dies with the process that started it. Linux only.
+// docs/words.md defines cluster.
 package cluster
 
 import (
@@ -243,7 +244,7 @@ func (c *Cluster) awaitReady(ctx context.Context) error {
 	}
 }
 
-// URL is the address of a database for a user, who needs no password here.
+// URL is the address of a database for a user; no password is needed here.
 func (c *Cluster) URL(database, user string) string {
 	u := url.URL{Scheme: "postgres", User: url.User(user), Path: "/" + database}
 	u.RawQuery = url.Values{"host": {c.socket()}, "port": {port}}.Encode()

@@ -10,7 +10,7 @@ import (
 )
 
 // installScript installs Debian's PostgreSQL. Debian's package makes and starts a
-// cluster of its own unless it is told not to before.
+// cluster of its own unless its configuration forbids it before.
 const installScript = `set -e
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq

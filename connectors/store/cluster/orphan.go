@@ -13,7 +13,7 @@ import (
 )
 
 // awaitEnd waits for the server that a killed process left behind: the kernel has
-// told it to end, but it may still be at it. The lock on the folder says that nobody
+// signalled it to end, but it may still be at it. The lock on the folder says that nobody
 // else runs it. A pid file whose process is gone, or is another program by now, is
 // removed, for PostgreSQL would take any living process for its own.
 func awaitEnd(ctx context.Context, data string) error {

@@ -104,7 +104,7 @@ func moveHome(dir, link string) (string, error) {
 		return "", err
 	}
 
-	// MkdirTemp lets in only who made it, and the server's user has to pass through.
+	// MkdirTemp lets in only the user who made it, and the server's user has to pass through.
 	if err := os.Chmod(target, 0o711); err != nil {
 		return "", err
 	}

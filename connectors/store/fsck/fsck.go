@@ -121,7 +121,7 @@ type Finding struct {
 }
 
 // Check checks every invariant and reports what breaks one, at most 20 lines for
-// each; progress is told before each.
+// each; progress is called before each.
 func Check(ctx context.Context, db *store.DB, progress func(name string, done, of int)) ([]Finding, error) {
 	var found []Finding
 	of := len(Invariants) + 1

@@ -1,5 +1,6 @@
 // Package measure is what the benchmark asks of the database itself: how long
 // write-backs took, and what storing alone costs.
+// docs/words.md defines owed, item and write-back.
 package measure
 
 import (

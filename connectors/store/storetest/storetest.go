@@ -2,6 +2,7 @@
 // server is private to the test program, is started by its first test, and ends with
 // it, even by kill -9. Its data folder is kept in the temporary folder for the next
 // run: what a run must build once, such as a migrated template, later runs find.
+// docs/words.md defines cluster.
 package storetest
 
 import (
@@ -44,7 +45,7 @@ func Shared(tb testing.TB) *cluster.Cluster {
 }
 
 // startShared takes the first slot that no other test program uses. A slot is a
-// data folder; the cluster's own lock says who has it.
+// data folder; the cluster's own lock says which program has it.
 func startShared() (*cluster.Cluster, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()

@@ -1,5 +1,6 @@
 // Package casestest gives tests of the shapes of a case, stored and shown, a case
 // that has all of it.
+// docs/words.md defines case.
 package casestest
 
 import (

@@ -46,7 +46,7 @@ func receivers(practices []config.Practice) (map[string]delivery.Receiver, error
 				destinations[d.ID] = d
 			default:
 				// The directory lets the practice be owed things: without a receiver they would wait
-				// for ever, and nobody would be told.
+				// for ever, and nobody would notice.
 				return nil, fmt.Errorf("destination %s: there is no receiver of kind %s", d.ID, d.Kind)
 			}
 		}

@@ -5,6 +5,7 @@
 // Begin with Run, which is that order. routes.go puts the APIs on one engine, courier.go
 // makes a receiver for each destination, directory.go answers the workflow's questions
 // about practices and services.
+// docs/words.md defines room, adapter, courier, receiver and directory.
 package adapter
 
 import (
@@ -31,7 +32,7 @@ type Adapter struct {
 	Log     *slog.Logger
 }
 
-// drainWithin is how long requests in flight may take once the adapter is told to stop.
+// drainWithin is how long requests in flight may take once the adapter is asked to stop.
 const drainWithin = 20 * time.Second
 
 // Run serves on ln until ctx ends, then drains: no new connection, requests in flight
@@ -46,8 +47,8 @@ func (a Adapter) Run(ctx context.Context, ln net.Listener) error {
 	defer db.Close()
 
 	// Nothing is answered before the database is known to keep its promises: a 201 from
-	// one without row-level security could not be taken back. Who connects meanwhile waits
-	// in the queue of the socket, which is open.
+	// one without row-level security could not be taken back. A client that connects
+	// meanwhile waits in the queue of the socket, which is open.
 	if err := a.whenSafe(ctx, db); err != nil {
 		return err
 	}

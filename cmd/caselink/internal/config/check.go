@@ -72,7 +72,7 @@ func (r *reader) checkServices(services []Service) {
 		if service.ODS != "" {
 			r.checkODS(path+".ods", service.ODS)
 		}
-		// With an identifier of two services the order of the file would say who gets a referral.
+		// With an identifier of two services the order of the file would decide which one gets a referral.
 		for j, id := range service.Identifiers {
 			at := fmt.Sprintf("%s.identifiers[%d]", path, j)
 			r.need(at+".value", id.Value)

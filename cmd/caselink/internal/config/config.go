@@ -5,6 +5,7 @@
 //
 // Begin with Config, which is caselink.yaml; complete.go has the defaults, check.go the
 // rules, yaml.go how a key finds its place.
+// docs/words.md defines practice, service, destination and operator.
 package config
 
 import (

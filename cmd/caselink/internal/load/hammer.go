@@ -3,6 +3,7 @@
 //
 // Both see the adapter from outside, over HTTP and in its database, so that what they say
 // does not rest on what the adapter says of itself.
+// docs/words.md defines hammer, adapter and GP system.
 package load
 
 import (
@@ -32,7 +33,7 @@ type HammerConfig struct {
 }
 
 // A Hammer sends fictional referrals from many clients at once and keeps a ledger of
-// its own of what it was told, so that anything lost or doubled shows.
+// its own of what was answered, so that anything lost or doubled shows.
 type Hammer struct {
 	cfg      HammerConfig
 	http     *http.Client
@@ -41,7 +42,7 @@ type Hammer struct {
 	ledger   acknowledged
 }
 
-// acknowledged is what the clients were told: the referral and the id it got.
+// acknowledged is what the clients were answered: the referral and the id it got.
 type acknowledged struct {
 	mu   sync.Mutex
 	list []acknowledgement
@@ -96,7 +97,7 @@ func (h *Hammer) Run(ctx context.Context, count int) error {
 	return <-errs
 }
 
-// RunFor runs until the count or the time is over, and tells show how far it is.
+// RunFor runs until the count or the time is over, and reports to show how far it is.
 func (h *Hammer) RunFor(ctx context.Context, count int, duration time.Duration, show func(done, of int)) error {
 	if count == 0 {
 		var cancel context.CancelFunc
@@ -150,7 +151,7 @@ func (h *Hammer) send(ctx context.Context, r simulator.Sample) error {
 			h.sent.Add(1)
 			h.ledger.add(acknowledgement{r, location, time.Since(start)})
 			return nil
-		// The end of the run cut the request off. Nobody was told that the referral is
+		// The end of the run cut the request off. Nobody has an answer that the referral is
 		// there, so it is in no ledger and may be there or not.
 		case ctx.Err() != nil:
 			return nil
@@ -204,13 +205,13 @@ func (h *Hammer) Verify(ctx context.Context, progress func(done, of int)) (lost,
 		switch {
 		case err != nil:
 			return lost, doubled, err
-		// Created now means that it was not there, though somebody was told that it was.
+		// Created now means that it was not there, though somebody has an answer that it was.
 		case status == http.StatusCreated:
 			lost++
 		case status != http.StatusOK:
 			return lost, doubled, fmt.Errorf("referral %s: status %d on repeat", ack.referral.Identifier, status)
 		// Known under another id means that two were made of one, and each of two clients
-		// was told of its own. The version may differ: the case has moved.
+		// has an answer of its own. The version may differ: the case has moved.
 		case world.Resource(location) != world.Resource(ack.location):
 			doubled++
 		}

@@ -73,7 +73,7 @@ func (t *trial) settled(ctx context.Context) error {
 	}
 }
 
-// fault tells all GP systems how to behave.
+// fault sets how all GP systems behave.
 func (t *trial) fault(ctx context.Context, body string) error {
 	for _, base := range t.world.GPSystems {
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/$fault", strings.NewReader(body))

@@ -79,7 +79,7 @@ func (d *Dev) Start(ctx context.Context, listen string, progress io.Writer) erro
 		}
 	}
 
-	// dev.json comes last: who waits for the file finds a world that answers.
+	// dev.json comes last: whoever waits for the file finds a world that answers.
 	return d.announce()
 }
 
@@ -159,7 +159,7 @@ func (d *Dev) startParts(s sockets) error {
 	return nil
 }
 
-// adapterStarted keeps dev.json true: who kills the adapter to see what happens, as the
+// adapterStarted keeps dev.json true: whoever kills the adapter to see what happens, as the
 // tests and the hammer's users do, finds its next process there.
 func (d *Dev) adapterStarted(pid int) {
 	d.mu.Lock()

@@ -36,8 +36,8 @@ func (d *Dev) openData() (err error) {
 	if err != nil {
 		return err
 	}
-	// The kernel lifts this lock with the process, however it ends; a file that only says
-	// who runs would have to be removed by hand after a kill.
+	// The kernel lifts this lock with the process, however it ends; a file that only names
+	// the process would have to be removed by hand after a kill.
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		pid, _ := os.ReadFile(path) // the number only helps
 		_ = lock.Close()
@@ -82,7 +82,7 @@ func writeYAML(path, comment string, v any) error {
 	return writeAtomically(path, append([]byte("# "+comment+"\n"), text...))
 }
 
-// writeAtomically replaces the file: who reads it sees the old one or the new one.
+// writeAtomically replaces the file: a reader sees the old one or the new one.
 // Only its owner may read it.
 func writeAtomically(path string, text []byte) error {
 	draft, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")

@@ -37,7 +37,7 @@ type part struct {
 	name      string
 	running   running
 	start     func() (running, error) // starts it, now or again
-	onStart   func(pid int)           // told of each start; may be nil
+	onStart   func(pid int)           // called at each start; may be nil
 	readyURLs []string                // answer 200 when it is ready
 	logFile   string
 

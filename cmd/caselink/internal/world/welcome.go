@@ -46,7 +46,7 @@ curl -sS {{index .World.GPSystems .Home}}/Task
 Ctrl-C stops.
 `))
 
-// PrintWelcome tells a newcomer what to try.
+// PrintWelcome shows a newcomer what to try.
 func (d *Dev) PrintWelcome(took time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -6,6 +6,7 @@
 // other verb and for tests. Dev.Start is the order in which it comes up, part.go keeps the
 // parts alive, setup.go has the fictional practices and the configurations, demo.go the
 // referrals of the start, simulate.go the stand-ins themselves.
+// docs/words.md defines world, adapter and simulator.
 package world
 
 import (

@@ -1,5 +1,6 @@
 // Package edgetest gives tests of the HTTP edges a world of their own: a PostgreSQL
 // database, an issuer that signs tokens, and a server on the loopback.
+// docs/words.md defines edge, practice and service.
 package edgetest
 
 import (

@@ -1,5 +1,6 @@
 // Package child runs a program as a process that never outlives this one: the
 // kernel ends it when this process dies, even by kill -9. Linux only.
+// docs/words.md defines cluster and world, which run such processes.
 package child
 
 import (
