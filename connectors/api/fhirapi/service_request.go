@@ -77,7 +77,7 @@ func (a *API) mapServiceRequest(c *gin.Context) error {
 	return nil
 }
 
-// validate is the operation $validate: the verdict that intake would give, and nothing
+// validate is the operation $validate: the verdict of workflow.Meaning, and nothing
 // kept. The body is the resource, or Parameters that hold it.
 // https://hl7.org/fhir/R4/resource-operation-validate.html
 func (a *API) validate(resourceType string) edge.Handler {
