@@ -25,17 +25,17 @@ const (
 
 // patientReader reads who the referral is for.
 type patientReader struct {
-	*claims
+	*account
 	out        cases.Patient
 	registered nhs.ODSCode // where the person is registered
 }
 
 // readPatient reads the subject: a Patient that came along, or a person whom the sender
 // names by an identifier.
-func readPatient(c *claims, sr *srpb.ServiceRequest) patientReader {
-	p := patientReader{claims: c}
+func readPatient(a *account, sr *srpb.ServiceRequest) patientReader {
+	p := patientReader{account: a}
 	for _, label := range sr.GetMeta().GetSecurity() {
-		p.out.Restricted = c.restricts(label) || p.out.Restricted
+		p.out.Restricted = a.restricts(label) || p.out.Restricted
 	}
 
 	// The reference's own identifier is read even when a Patient came along: a sender whose
@@ -44,21 +44,21 @@ func readPatient(c *claims, sr *srpb.ServiceRequest) patientReader {
 	if id := ref.GetIdentifier(); id != nil {
 		p.identify(id)
 	}
-	switch resource := c.resolve(ref).(type) {
+	switch resource := a.resolve(ref).(type) {
 	case *ppb.Patient:
-		c.followed("patient", ref)
+		a.followed("patient", ref)
 		p.patient(resource, ref)
 	case nil:
 		p.unknownSubject(ref)
 	default:
-		c.refuse(ref, fhir.Errorf(fhir.IssueUnacceptable, "a referral is for one person; subject must lead to a Patient"))
+		a.refuse(ref, fhir.Errorf(fhir.IssueUnacceptable, "a referral is for one person; subject must lead to a Patient"))
 	}
 
 	if p.out.Restricted && p.out.Address == nil {
 		p.out.Address = &cases.Address{Withheld: true} // else the app would show that nobody knows it
 	}
-	if _, ok := p.out.Identifier(); !ok && !c.refused() {
-		c.warn(ref, fhir.IssueBusinessRule,
+	if _, ok := p.out.Identifier(); !ok && !a.refused() {
+		a.warn(ref, fhir.IssueBusinessRule,
 			"Neither an NHS number nor an identifier of the practice's own came: "+
 				"nothing can be written back to the practice until a person supplies one.")
 	}

@@ -57,7 +57,7 @@ func (a *API) renderReceipt(c *gin.Context, r workflow.Receipt) error {
 		c.Writer.WriteHeaderNow()
 		return nil
 	case "OperationOutcome":
-		return edge.Render(c, status, fhir.Outcome(r.Warnings.OrNone()))
+		return edge.Render(c, status, fhir.OperationOutcome(r.Warnings.OrNone()))
 	}
 	return edge.Render(c, status, s.JSON)
 }
@@ -89,6 +89,6 @@ func (a *API) validate(resourceType string) edge.Handler {
 
 		// Faults are the result of the operation and not its failure: the answer is 200.
 		faults := a.Flow.Meaning.Validate(raw, format, resourceType)
-		return edge.Render(c, http.StatusOK, fhir.Outcome(faults.OrNone()))
+		return edge.Render(c, http.StatusOK, fhir.OperationOutcome(faults.OrNone()))
 	}
 }
