@@ -157,8 +157,9 @@ func (n *needsReader) finding(ref *dtpb.Reference, reason bool) (ok bool) {
 
 // condition: one that was refuted, recorded in error or is over is no need today.
 func (n *needsReader) condition(c *cdpb.Condition, reason bool) {
-	if n.hasCode(c.GetVerificationStatus(), "refuted", "entered-in-error") ||
-		n.hasCode(c.GetClinicalStatus(), "inactive", "remission", "resolved") {
+	ruledOut := n.takeStatus(c.GetVerificationStatus(), "refuted", "entered-in-error") ||
+		n.takeStatus(c.GetClinicalStatus(), "inactive", "remission", "resolved")
+	if ruledOut {
 		n.warn(c.GetCode(), fhir.IssueBusinessRule,
 			"A condition of the referral was refuted, is over or was recorded in error: it was not taken as a need.")
 		return
@@ -167,8 +168,9 @@ func (n *needsReader) condition(c *cdpb.Condition, reason bool) {
 	n.needOrRisk(reason, c.GetCode())
 }
 
-// hasCode enters a status and reports whether it is one of the codes.
-func (n *needsReader) hasCode(status *dtpb.CodeableConcept, codes ...string) bool {
+// takeStatus enters a status, as far as it was read to decide, and reports whether it is
+// one of the codes.
+func (n *needsReader) takeStatus(status *dtpb.CodeableConcept, codes ...string) bool {
 	for _, c := range status.GetCoding() {
 		n.mapped("needs", c.GetCode())
 		for _, code := range codes {

@@ -66,12 +66,12 @@ func readReferrer(a *account, sr *srpb.ServiceRequest, patient string) referrerR
 	}
 
 	// Last, for what the sender says outright counts before what its requester suggests.
-	r.sayWhence(extension(sr.GetExtension(), extSource))
+	r.readSource(extension(sr.GetExtension(), extSource))
 	return r
 }
 
-// sayWhence takes the source that the sender names.
-func (r *referrerReader) sayWhence(e *dtpb.Extension) {
+// readSource takes the source that the sender names.
+func (r *referrerReader) readSource(e *dtpb.Extension) {
 	for _, coding := range e.GetValue().GetCodeableConcept().GetCoding() {
 		if nhs.System(coding.GetSystem().GetValue()) != nhs.SystemSNOMED {
 			continue
@@ -88,8 +88,9 @@ func (r *referrerReader) sayWhence(e *dtpb.Extension) {
 // name, whether it is the person or a relative.
 func (r *referrerReader) reference(ref *dtpb.Reference) {
 	display := ref.GetDisplay()
+	organisation := r.takeOrganisation(ref)
 	switch {
-	case r.worksFor(ref):
+	case organisation:
 	case display.GetValue() != "":
 		r.out.Name = display.GetValue()
 		r.mapped("referrer.name", display)
@@ -123,11 +124,12 @@ func (r *referrerReader) role(role *prrpb.PractitionerRole) {
 
 	// After the person's own: a number of the person is worth more than one of the desk.
 	r.phone(role.GetTelecom())
-	r.worksFor(role.GetOrganization())
+	r.takeOrganisation(role.GetOrganization())
 }
 
-// worksFor takes an organisation as the referrer's.
-func (r *referrerReader) worksFor(ref *dtpb.Reference) (ok bool) {
+// takeOrganisation takes an organisation as the referrer's. ok is false when the reference
+// gives neither its ODS code nor its name.
+func (r *referrerReader) takeOrganisation(ref *dtpb.Reference) (ok bool) {
 	code, name := r.organisation("referrer.organisation", ref)
 	if name == nil && code != "" {
 		name = ref.GetDisplay()

@@ -34,9 +34,7 @@ type patientReader struct {
 // names by an identifier.
 func readPatient(a *account, sr *srpb.ServiceRequest) patientReader {
 	p := patientReader{account: a}
-	for _, label := range sr.GetMeta().GetSecurity() {
-		p.out.Restricted = a.restricts(label) || p.out.Restricted
-	}
+	p.takeRestriction(sr.GetMeta().GetSecurity())
 
 	// The reference's own identifier is read even when a Patient came along: a sender whose
 	// two numbers differ has mixed up two people.
@@ -63,6 +61,20 @@ func readPatient(a *account, sr *srpb.ServiceRequest) patientReader {
 				"nothing can be written back to the practice until a person supplies one.")
 	}
 	return p
+}
+
+// takeRestriction reads the security labels of a resource about the person: the record is
+// restricted when the confidentiality of one is restricted or very restricted.
+// https://hl7.org/fhir/R4/security-labels.html
+func (p *patientReader) takeRestriction(labels []*dtpb.Coding) {
+	for _, label := range labels {
+		// The system is not looked at: a label that is taken for one too many costs a click,
+		// one too few an address.
+		if level := label.GetCode().GetValue(); level == "R" || level == "V" {
+			p.mapped("patient.restricted", label.GetCode())
+			p.out.Restricted = true
+		}
+	}
 }
 
 // unknownSubject reads a person of whom no Patient came along.
@@ -140,9 +152,7 @@ var verification = map[string]string{
 
 // patient reads the Patient to which ref, the subject, leads.
 func (p *patientReader) patient(resource *ppb.Patient, ref *dtpb.Reference) {
-	for _, label := range resource.GetMeta().GetSecurity() {
-		p.out.Restricted = p.restricts(label) || p.out.Restricted
-	}
+	p.takeRestriction(resource.GetMeta().GetSecurity())
 	for _, id := range resource.GetIdentifier() {
 		p.identify(id)
 	}

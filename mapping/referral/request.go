@@ -104,15 +104,3 @@ func (a *account) instructions(sr *srpb.ServiceRequest) string {
 	}
 	return text.GetValue()
 }
-
-// restricts reads a security label: it marks a restricted record when the
-// confidentiality is restricted or very restricted.
-func (a *account) restricts(label *dtpb.Coding) bool {
-	// The system is not looked at: a label that is taken for one too many costs a click,
-	// one too few an address.
-	if level := label.GetCode().GetValue(); level != "R" && level != "V" {
-		return false
-	}
-	a.mapped("patient.restricted", label.GetCode())
-	return true
-}
