@@ -26,8 +26,7 @@ const (
 // patientReader reads who the referral is for.
 type patientReader struct {
 	*account
-	out        cases.Patient
-	registered nhs.ODSCode // where the person is registered
+	out cases.Patient
 }
 
 // readPatient reads the subject: a Patient that came along, or a person whom the sender
@@ -116,12 +115,12 @@ func (p *patientReader) identify(id *dtpb.Identifier) {
 		p.refuse(id.GetValue(), fhir.ErrorsOf(err)[0])
 		return
 	}
-	if p.out.NHSNumber != "" && p.out.NHSNumber != string(number) {
+	if p.out.NHSNumber != "" && p.out.NHSNumber != number {
 		p.refuse(id.GetValue(), fhir.Errorf(fhir.IssueUnacceptable,
 			"the person has two different NHS numbers; send the one that is in use"))
 		return
 	}
-	p.out.NHSNumber = string(number)
+	p.out.NHSNumber = number
 	p.traceStatus(id)
 }
 
@@ -356,8 +355,7 @@ func (p *patientReader) contactPreferences(preference *dtpb.Extension) {
 func (p *patientReader) generalPractitioner(all []*dtpb.Reference) {
 	for _, ref := range all {
 		if code, _ := p.organisation("patient.registeredAt", ref); code != "" {
-			p.registered = code
-			p.out.RegisteredAt = string(code)
+			p.out.RegisteredAt = code
 			return
 		}
 	}

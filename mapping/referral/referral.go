@@ -26,8 +26,7 @@ type Reading struct {
 	Case        cases.Case
 	Identifiers []fhir.Identifier // of the ServiceRequest, as the sender gave them
 	Performers  []fhir.Identifier // of the services that were asked, first choice first
-	Registered  nhs.ODSCode       // where the person is registered; "" when not told
-	Requester   nhs.ODSCode       // the requester's organisation; "" when not told
+	Requester   nhs.ODSCode       // the requester's organisation; "" when not said
 	Warnings    fhir.Errors       // what the sender should look at; no reason to refuse
 	account     *account
 }
@@ -83,7 +82,6 @@ func FromFHIR(r r4.Resource, terms terminology.Map, linked ...Linked) (Reading, 
 		},
 		Identifiers: origin.Identifiers,
 		Performers:  performers,
-		Registered:  patient.registered,
 		Requester:   referrer.ods,
 		Warnings:    warnings,
 		account:     a,
