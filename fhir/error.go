@@ -209,44 +209,44 @@ func Status(err error) int {
 	return status
 }
 
-type outcomeCoding struct {
+type issueCoding struct {
 	System  string `json:"system"`
 	Code    string `json:"code"`
 	Display string `json:"display,omitempty"`
 }
 
-type outcomeDetails struct {
-	Coding []outcomeCoding `json:"coding,omitempty"`
-	Text   string          `json:"text,omitempty"`
+type issueDetails struct {
+	Coding []issueCoding `json:"coding,omitempty"`
+	Text   string        `json:"text,omitempty"`
 }
 
-type outcomeIssue struct {
-	Severity    string         `json:"severity"`
-	Code        string         `json:"code"`
-	Details     outcomeDetails `json:"details"`
-	Diagnostics string         `json:"diagnostics,omitempty"`
-	Expression  []string       `json:"expression,omitempty"`
+type issue struct {
+	Severity    string       `json:"severity"`
+	Code        string       `json:"code"`
+	Details     issueDetails `json:"details"`
+	Diagnostics string       `json:"diagnostics,omitempty"`
+	Expression  []string     `json:"expression,omitempty"`
 }
 
-type outcome struct {
-	ResourceType string         `json:"resourceType"`
-	Issue        []outcomeIssue `json:"issue"`
+type operationOutcome struct {
+	ResourceType string  `json:"resourceType"`
+	Issue        []issue `json:"issue"`
 }
 
-// Outcome renders err as the JSON of an OperationOutcome. A nil err is one
+// OperationOutcome renders err as the JSON of an OperationOutcome. A nil err is one
 // informational issue. See https://hl7.org/fhir/R4/operationoutcome.html
-func Outcome(err error) []byte {
-	out := outcome{ResourceType: "OperationOutcome"}
+func OperationOutcome(err error) []byte {
+	out := operationOutcome{ResourceType: "OperationOutcome"}
 	if err == nil {
-		out.Issue = []outcomeIssue{{Severity: "information", Code: "informational", Details: outcomeDetails{Text: "All OK"}}}
+		out.Issue = []issue{{Severity: "information", Code: "informational", Details: issueDetails{Text: "All OK"}}}
 		return mustJSON(out)
 	}
 	es := ErrorsOf(err)
 	for i, e := range es {
 		if i == MaxIssues {
-			out.Issue = append(out.Issue, outcomeIssue{
+			out.Issue = append(out.Issue, issue{
 				Severity: "information", Code: "informational",
-				Details: outcomeDetails{Text: fmt.Sprintf("%d more faults are not shown", len(es)-i)},
+				Details: issueDetails{Text: fmt.Sprintf("%d more faults are not shown", len(es)-i)},
 			})
 			break
 		}
@@ -255,26 +255,26 @@ func Outcome(err error) []byte {
 	return mustJSON(out)
 }
 
-func issueOf(e *Error) outcomeIssue {
+func issueOf(e *Error) issue {
 	k, ok := kinds[e.Code]
 	if !ok {
 		k = kinds[IssueException]
 	}
-	issue := outcomeIssue{Severity: "error", Code: k.issue, Diagnostics: e.Diagnostics}
+	out := issue{Severity: "error", Code: k.issue, Diagnostics: e.Diagnostics}
 	if e.Warning {
-		issue.Severity = "warning"
+		out.Severity = "warning"
 	} else {
-		issue.Details.Coding = append(issue.Details.Coding, outcomeCoding{
+		out.Details.Coding = append(out.Details.Coding, issueCoding{
 			System: SystemErrorCode, Code: k.nhs, Display: fmt.Sprintf("%d: %s", k.status, http.StatusText(k.status)),
 		})
 	}
 	if e.Rule != "" {
-		issue.Details.Coding = append(issue.Details.Coding, outcomeCoding{System: Canonical + "/CodeSystem/rule", Code: e.Rule})
+		out.Details.Coding = append(out.Details.Coding, issueCoding{System: Canonical + "/CodeSystem/rule", Code: e.Rule})
 	}
 	if e.Expression != "" {
-		issue.Expression = []string{e.Expression}
+		out.Expression = []string{e.Expression}
 	}
-	return issue
+	return out
 }
 
 func mustJSON(v any) []byte {

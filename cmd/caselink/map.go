@@ -22,7 +22,7 @@ should look at. Needs no server: which service works the case is not known here.
   caselink map referral.xml --trace                 also a table of every element
   caselink map - < referral.json | jq .patient
 
-Exit codes: 0 it would be taken, 1 it would be refused
+Exit codes: 0 it would be taken, if the request names it, 1 it would be refused
 `
 
 func runMap(_ context.Context, args []string, stdout, stderr io.Writer) error {

@@ -6,7 +6,7 @@ import (
 	"io"
 )
 
-const validateHelp = `caselink validate: check FHIR R4 resources in files, as a server would on receipt
+const validateHelp = `caselink validate: check FHIR R4 resources in files, as $validate does
 
 Says of each fault the file, the FHIRPath of the element, the rule of the specification
 and what would be right. POST /FHIR/R4/{type}/$validate gives the same verdict.

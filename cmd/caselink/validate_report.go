@@ -64,7 +64,7 @@ func writeOutcomes(out io.Writer, checked []checkedFile) error {
 		if len(c.faults) > 0 {
 			err = c.faults
 		}
-		outcomes[i] = fileOutcome{c.name, c.faults.OrNil() == nil, fhir.Outcome(err)}
+		outcomes[i] = fileOutcome{c.name, c.faults.OrNil() == nil, fhir.OperationOutcome(err)}
 	}
 	return writeJSON(out, outcomes)
 }

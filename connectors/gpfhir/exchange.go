@@ -21,7 +21,7 @@ type exchange struct {
 func (x exchange) put(ctx context.Context) (delivery.Answer, error) {
 	resp, err := x.write(ctx, http.MethodPut, x.instance(), condition(x.item.ETag)...)
 	if !isConflict(resp) {
-		return x.settle(ctx, resp, err)
+		return x.judge(ctx, resp, err)
 	}
 
 	// The condition did not hold, which says only that the version is not the one that
@@ -63,7 +63,7 @@ func (x exchange) put(ctx context.Context) (delivery.Answer, error) {
 	if isConflict(resp) {
 		return answerOf(resp), x.transient("the %s changes while it is written", x.item.ResourceType)
 	}
-	return x.settle(ctx, resp, err)
+	return x.judge(ctx, resp, err)
 }
 
 // condition is the header that lets a write pass only on top of the version, or, for
@@ -85,7 +85,7 @@ func isConflict(r httpclient.Response) bool {
 func (x exchange) post(ctx context.Context) (delivery.Answer, error) {
 	resp, err := x.write(ctx, http.MethodPost, x.base+"/"+x.item.ResourceType, "If-None-Exist", "identifier="+x.mine.identity())
 	if !isConflict(resp) {
-		return x.settle(ctx, resp, err)
+		return x.judge(ctx, resp, err)
 	}
 
 	// A conditional create that finds several is a 412, as is what some systems call a
@@ -97,10 +97,10 @@ func (x exchange) post(ctx context.Context) (delivery.Answer, error) {
 	return answer, x.final(fhir.IssueConflict, "the GP system refuses the %s as a duplicate and does not hold it", x.item.ResourceType)
 }
 
-// settle decides what the answer to a write means. Only one that is complete and
+// judge decides what the answer to a write means. Only one that is complete and
 // about the very event that was sent counts; one that says too little is made certain
 // of by a read.
-func (x exchange) settle(ctx context.Context, resp httpclient.Response, err error) (delivery.Answer, error) {
+func (x exchange) judge(ctx context.Context, resp httpclient.Response, err error) (delivery.Answer, error) {
 	answer := answerOf(resp)
 	switch {
 	case resp.Status != http.StatusOK && resp.Status != http.StatusCreated && resp.Status != http.StatusNoContent:

@@ -180,7 +180,9 @@ func cut() { panic(http.ErrAbortHandler) }
 
 const fhirJSON = "application/fhir+json; charset=utf-8"
 
-func renderError(c *gin.Context, err error) { c.Data(fhir.Status(err), fhirJSON, fhir.Outcome(err)) }
+func renderError(c *gin.Context, err error) {
+	c.Data(fhir.Status(err), fhirJSON, fhir.OperationOutcome(err))
+}
 
 func (g *gpSystem) render(c *gin.Context, r reply, err error) {
 	if err != nil {

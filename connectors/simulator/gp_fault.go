@@ -90,11 +90,11 @@ func (g *gpSystem) misbehaves(c *gin.Context, f fault) bool {
 		if f.RetryAfter != "" {
 			c.Header("Retry-After", f.RetryAfter)
 		}
-		c.Data(f.Status, fhirJSON, fhir.Outcome(fhir.Errorf(fhir.IssueTransient, "fault on command")))
+		c.Data(f.Status, fhirJSON, fhir.OperationOutcome(fhir.Errorf(fhir.IssueTransient, "fault on command")))
 	case f.Status != 0:
 		c.Status(f.Status)
 	case f.Body == bodyOutcome:
-		c.Data(http.StatusOK, fhirJSON, fhir.Outcome(fhir.Errorf(fhir.IssueException, "fault on command")))
+		c.Data(http.StatusOK, fhirJSON, fhir.OperationOutcome(fhir.Errorf(fhir.IssueException, "fault on command")))
 	case f.Body == bodyOther:
 		c.Data(http.StatusOK, fhirJSON, []byte(otherResource))
 	default:

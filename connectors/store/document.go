@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"caselink.example/fhir"
+	"caselink.example/fhir/nhs"
 	"caselink.example/mapping/cases"
 )
 
@@ -252,22 +253,24 @@ func (d caseDocument) domain() cases.Case {
 
 func patientTo(p cases.Patient) patientDocument {
 	return patientDocument{
-		NHSNumber: p.NHSNumber, TraceStatus: p.TraceStatus, Identifiers: each(p.Identifiers, identifierTo),
+		NHSNumber: string(p.NHSNumber), TraceStatus: p.TraceStatus, Identifiers: each(p.Identifiers, identifierTo),
 		Name: p.Name, Family: p.Family, Given: p.Given, BirthDate: p.BirthDate, Gender: p.Gender,
 		Phones: each(p.Phones, func(t cases.Phone) phoneDocument { return phoneDocument(t) }), Email: p.Email,
 		Address: (*addressDocument)(p.Address), Language: p.Language, Interpreter: p.Interpreter,
-		Deceased: p.Deceased, DeceasedOn: p.DeceasedOn, RegisteredAt: p.RegisteredAt, Restricted: p.Restricted,
+		Deceased: p.Deceased, DeceasedOn: p.DeceasedOn, RegisteredAt: string(p.RegisteredAt), Restricted: p.Restricted,
 		ContactPreferences: p.ContactPreferences,
 	}
 }
 
 func patientFrom(p patientDocument) cases.Patient {
+	// Number and code were parsed before they were stored, and are not parsed again: a rule
+	// that has changed since would make the case unreadable.
 	return cases.Patient{
-		NHSNumber: p.NHSNumber, TraceStatus: p.TraceStatus, Identifiers: each(p.Identifiers, identifierFrom),
+		NHSNumber: nhs.Number(p.NHSNumber), TraceStatus: p.TraceStatus, Identifiers: each(p.Identifiers, identifierFrom),
 		Name: p.Name, Family: p.Family, Given: p.Given, BirthDate: p.BirthDate, Gender: p.Gender,
 		Phones: each(p.Phones, func(t phoneDocument) cases.Phone { return cases.Phone(t) }), Email: p.Email,
 		Address: (*cases.Address)(p.Address), Language: p.Language, Interpreter: p.Interpreter,
-		Deceased: p.Deceased, DeceasedOn: p.DeceasedOn, RegisteredAt: p.RegisteredAt, Restricted: p.Restricted,
+		Deceased: p.Deceased, DeceasedOn: p.DeceasedOn, RegisteredAt: nhs.ODSCode(p.RegisteredAt), Restricted: p.Restricted,
 		ContactPreferences: p.ContactPreferences,
 	}
 }

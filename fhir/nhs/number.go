@@ -7,7 +7,8 @@ import (
 )
 
 // Number is an NHS number that passes its modulus 11 check: ten digits. ParseNumber
-// alone makes one. That the check passes does not say whose number it is.
+// alone makes one, and storage reads back what it made. That the check passes does not say
+// whose number it is.
 // https://www.datadictionary.nhs.uk/attributes/nhs_number.html
 type Number string
 
@@ -64,5 +65,6 @@ func mod11(digits string) bool {
 	return check == int(digits[9]-'0')
 }
 
-// LogValue keeps the number out of every log.
+// LogValue is what slog writes in place of a number that is an attribute's value. It does
+// not reach into a struct that holds one.
 func (n Number) LogValue() slog.Value { return slog.StringValue("[NHS number]") }

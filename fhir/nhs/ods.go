@@ -8,7 +8,7 @@ import (
 
 // ODSCode names an organisation or a site: 3 to 10 capital letters and digits, such
 // as A81001. It has no check digit, so only a directory knows whether it is in use.
-// ParseODSCode alone makes one.
+// ParseODSCode alone makes one, and storage reads back what it made.
 type ODSCode string
 
 // ParseODSCode reads an ODS code in either case, with spaces around it or within.

@@ -310,7 +310,7 @@ func TestNoFaultQuotesAValue(t *testing.T) {
 		`{"resourceType":"Patient","` + secret,
 	} {
 		_, err := Unmarshal([]byte(json))
-		if err == nil || strings.Contains(err.Error(), secret) || strings.Contains(string(fhir.Outcome(err)), secret) {
+		if err == nil || strings.Contains(err.Error(), secret) || strings.Contains(string(fhir.OperationOutcome(err)), secret) {
 			t.Errorf("the error quotes the value, or there is none: %v", err)
 		}
 	}

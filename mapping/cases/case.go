@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"caselink.example/fhir"
+	"caselink.example/fhir/nhs"
 )
 
 // Case is the service's work on one referral: what a link worker needs to ring someone.
@@ -62,7 +63,7 @@ type Party struct {
 
 // Patient is the person to ring.
 type Patient struct {
-	NHSNumber          string            // ten digits
+	NHSNumber          nhs.Number        // "" when none came
 	TraceStatus        string            // England's verification code, such as 01
 	Identifiers        []fhir.Identifier // the sender's own
 	Name               string            // as one line
@@ -76,10 +77,10 @@ type Patient struct {
 	Language           string // BCP 47
 	Interpreter        bool
 	Deceased           bool
-	DeceasedOn         string   // as precise as it was sent
-	RegisteredAt       string   // ODS code of the registered practice
-	Restricted         bool     // a restricted record: address and contact details are not for every eye
-	ContactPreferences []string // how and when the person likes to be reached, in words
+	DeceasedOn         string      // as precise as it was sent
+	RegisteredAt       nhs.ODSCode // of the registered practice; "" when not said
+	Restricted         bool        // a restricted record: address and contact details are not for every eye
+	ContactPreferences []string    // how and when the person likes to be reached, in words
 }
 
 // Phone is one way to ring the person; rank 1 is preferred.

@@ -10,7 +10,7 @@ import (
 // then waits for a person to decide, for a guess could reach another record.
 func (p Patient) Identifier() (id fhir.Identifier, ok bool) {
 	if p.NHSNumber != "" {
-		return fhir.Identifier{System: nhs.SystemNumber, Value: p.NHSNumber}, true
+		return fhir.Identifier{System: nhs.SystemNumber, Value: string(p.NHSNumber)}, true
 	}
 	for _, id := range p.Identifiers {
 		if id.Value != "" {

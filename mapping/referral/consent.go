@@ -16,31 +16,31 @@ const SystemConsent = fhir.Canonical + "/CodeSystem/consent"
 
 // readConsent turns the three switches of out: to the referral, to hold data, to share
 // back. What was turned by an earlier Consent stays, unless this one is about it too.
-func (c *claims) readConsent(consent *cspb.Consent, out *cases.Consent) {
+func (a *account) readConsent(consent *cspb.Consent, out *cases.Consent) {
 	provision := consent.GetProvision()
-	c.mapped("consent", consent.GetStatus(), provision.GetType())
+	a.mapped("consent", consent.GetStatus(), provision.GetType())
 	switch consent.GetStatus().GetValue() {
 	case cpb.ConsentStateCode_ACTIVE:
 	case cpb.ConsentStateCode_REJECTED:
-		c.applyConsent(consent, false, out)
+		a.applyConsent(consent, false, out)
 		return
 	default:
 		// Drafts, proposals and what has lapsed are nobody's agreement, and nobody's refusal.
-		c.warn(consent.GetStatus(), fhir.IssueBusinessRule, "A consent of the referral is not in force: consent is not stated.")
+		a.warn(consent.GetStatus(), fhir.IssueBusinessRule, "A consent of the referral is not in force: consent is not stated.")
 		return
 	}
 
 	// Three switches cannot say "but not to my brother": a person has to read it.
 	if exceptions := provision.GetProvision(); len(exceptions) > 0 {
-		c.warn(exceptions[0], fhir.IssueBusinessRule, "A consent of the referral has exceptions: read it as it was sent.")
+		a.warn(exceptions[0], fhir.IssueBusinessRule, "A consent of the referral has exceptions: read it as it was sent.")
 	}
 
 	// An active Consent without a type agrees: R4 leaves the type out of one that only lists exceptions.
-	c.applyConsent(consent, provision.GetType().GetValue() != cpb.ConsentProvisionTypeCode_DENY, out)
+	a.applyConsent(consent, provision.GetType().GetValue() != cpb.ConsentProvisionTypeCode_DENY, out)
 }
 
 // applyConsent turns the switches that the Consent is about.
-func (c *claims) applyConsent(consent *cspb.Consent, permitted bool, out *cases.Consent) {
+func (a *account) applyConsent(consent *cspb.Consent, permitted bool, out *cases.Consent) {
 	answer, full, coded := cases.Agreed, cases.ShareFull, cases.ShareCodedOnly
 	if !permitted {
 		answer, full, coded = cases.Refused, cases.ShareNone, cases.ShareNone
@@ -52,7 +52,7 @@ func (c *claims) applyConsent(consent *cspb.Consent, permitted bool, out *cases.
 			if coding.GetSystem().GetValue() != SystemConsent {
 				continue
 			}
-			c.mapped("consent", coding.GetSystem(), coding.GetCode())
+			a.mapped("consent", coding.GetSystem(), coding.GetCode())
 			named = true
 			switch coding.GetCode().GetValue() {
 			case "to-referral":
@@ -64,7 +64,7 @@ func (c *claims) applyConsent(consent *cspb.Consent, permitted bool, out *cases.
 			case "share-back-coded-only":
 				out.ToShareBack = coded
 			default:
-				c.warn(coding.GetCode(), fhir.IssueCodeInvalid,
+				a.warn(coding.GetCode(), fhir.IssueCodeInvalid,
 					"A consent of the referral is about something that is not known here: read it as it was sent.")
 			}
 		}
@@ -77,6 +77,6 @@ func (c *claims) applyConsent(consent *cspb.Consent, permitted bool, out *cases.
 		out.ToReferral, out.ToHold = answer, answer
 	}
 	if out.ToReferral == cases.Refused || out.ToHold == cases.Refused {
-		c.ask(consent.GetStatus(), "The referral carries the person's refusal: have they agreed to it since?")
+		a.ask(consent.GetStatus(), "The referral carries the person's refusal: have they agreed to it since?")
 	}
 }

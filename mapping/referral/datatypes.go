@@ -11,24 +11,24 @@ import (
 	"caselink.example/fhir/nhs"
 )
 
-// identifier claims an identifier that counts and returns it; ok is false for one
+// identifier reads an identifier that counts, and enters it; ok is false for one
 // without a value or out of use.
-func (c *claims) identifier(to string, id *dtpb.Identifier) (out fhir.Identifier, ok bool) {
+func (a *account) identifier(to string, id *dtpb.Identifier) (out fhir.Identifier, ok bool) {
 	if id.GetValue().GetValue() == "" {
 		return out, false
 	}
 	if use := id.GetUse(); use != nil {
-		c.mapped(to, use) // also where it rules the identifier out: it decided
+		a.mapped(to, use) // also where it rules the identifier out: it decided
 		if use.GetValue() == cpb.IdentifierUseCode_OLD {
 			return out, false
 		}
 	}
-	c.mapped(to, id.GetSystem(), id.GetValue())
+	a.mapped(to, id.GetSystem(), id.GetValue())
 	return fhir.Identifier{System: id.GetSystem().GetValue(), Value: id.GetValue().GetValue()}, true
 }
 
-// codings claims the codings that say anything.
-func (c *claims) codings(to string, in []*dtpb.Coding) []fhir.Coding {
+// codings reads the codings that say anything, and enters them.
+func (a *account) codings(to string, in []*dtpb.Coding) []fhir.Coding {
 	if len(in) == 0 {
 		return nil
 	}
@@ -38,7 +38,7 @@ func (c *claims) codings(to string, in []*dtpb.Coding) []fhir.Coding {
 		if coded.Code == "" && coded.Display == "" {
 			continue
 		}
-		c.mapped(to, coding.GetSystem(), coding.GetCode(), coding.GetDisplay())
+		a.mapped(to, coding.GetSystem(), coding.GetCode(), coding.GetDisplay())
 		out = append(out, coded)
 	}
 	return out
@@ -48,39 +48,39 @@ func codingOf(c *dtpb.Coding) fhir.Coding {
 	return fhir.Coding{System: c.GetSystem().GetValue(), Code: c.GetCode().GetValue(), Display: c.GetDisplay().GetValue()}
 }
 
-// concepts claims the codings of all the concepts and the first text among them.
-func (c *claims) concepts(to string, all []*dtpb.CodeableConcept) (codings []fhir.Coding, text string) {
+// concepts reads the codings of all the concepts and the first text among them, and enters them.
+func (a *account) concepts(to string, all []*dtpb.CodeableConcept) (codings []fhir.Coding, text string) {
 	for _, concept := range all {
-		codings = append(codings, c.codings(to, concept.GetCoding())...)
+		codings = append(codings, a.codings(to, concept.GetCoding())...)
 		if text == "" && concept.GetText().GetValue() != "" {
 			text = concept.GetText().GetValue()
-			c.mapped(to, concept.GetText())
+			a.mapped(to, concept.GetText())
 		}
 	}
 	return codings, text
 }
 
-// textOf claims what a concept says in words: its text, else the first display.
-func (c *claims) textOf(to string, concept *dtpb.CodeableConcept) string {
+// textOf reads what a concept says in words, and enters it: its text, else the first display.
+func (a *account) textOf(to string, concept *dtpb.CodeableConcept) string {
 	text := concept.GetText()
 	for i := 0; text.GetValue() == "" && i < len(concept.GetCoding()); i++ {
 		text = concept.GetCoding()[i].GetDisplay()
 	}
-	c.mapped(to, text)
+	a.mapped(to, text)
 	return text.GetValue()
 }
 
 // nameLine is a name as one line: as it was written, else put together of its parts.
-func (c *claims) nameLine(to string, n *dtpb.HumanName) string {
+func (a *account) nameLine(to string, n *dtpb.HumanName) string {
 	if text := n.GetText(); text.GetValue() != "" {
-		c.mapped(to, text)
+		a.mapped(to, text)
 		return text.GetValue()
 	}
 	var parts []string
 	for _, some := range [][]*dtpb.String{n.GetPrefix(), n.GetGiven(), {n.GetFamily()}, n.GetSuffix()} {
 		for _, part := range some {
 			if part.GetValue() != "" {
-				c.mapped(to, part)
+				a.mapped(to, part)
 				parts = append(parts, part.GetValue())
 			}
 		}

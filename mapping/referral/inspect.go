@@ -20,9 +20,13 @@ func Asks(root r4.Node, terms terminology.Map) bool {
 	return terms.Requested(codings) == terminology.RequestSocialPrescribing
 }
 
-// Inspect tells the faults of a referral that can be seen even when it is not sound
-// FHIR, so that its sender hears of all at once: NHS numbers that fail their check.
+// Inspect lists the faults of a referral that can be seen even when it is not sound FHIR,
+// so that its sender hears of all at once: NHS numbers that fail their check. A resource
+// that is no ServiceRequest has none.
 func Inspect(root r4.Node) fhir.Errors {
+	if root.Type() != "ServiceRequest" {
+		return nil
+	}
 	var faults fhir.Errors
 	for contained := range root.All("contained") {
 		if contained.Type() != "Patient" {

@@ -14,30 +14,30 @@ import (
 // refuseModifiers refuses what would change the meaning of the rest in a way that Caselink
 // does not understand: implicitRules, modifier extensions at any depth, doNotPerform.
 // https://hl7.org/fhir/R4/conformance-rules.html#isModifier
-func (c *claims) refuseModifiers(sr *srpb.ServiceRequest, r r4.Resource, linked []Linked) {
+func (a *account) refuseModifiers(sr *srpb.ServiceRequest, r r4.Resource, linked []Linked) {
 	// What one resource says may depend on another, so the bytes of all decide together.
 	walk := !neverModified(r.JSON) || slices.ContainsFunc(linked, func(l Linked) bool { return !neverModified(l.Resource.JSON) })
-	c.refuseWithin(c.root, walk)
-	for _, h := range c.held {
-		c.refuseWithin(h.resource, walk)
+	a.refuseWithin(a.root, walk)
+	for _, h := range a.held {
+		a.refuseWithin(h.resource, walk)
 	}
 
 	// It is the one modifier that means something here, and what it means is no referral.
 	if no := sr.GetDoNotPerform(); no.GetValue() {
-		c.refuse(no, fhir.Errorf(fhir.IssueBusinessRule, "a referral asks for something; to stop one, PUT it with status revoked"))
+		a.refuse(no, fhir.Errorf(fhir.IssueBusinessRule, "a referral asks for something; to stop one, PUT it with status revoked"))
 	}
 }
 
 // refuseWithin refuses the implicitRules of a resource and, when walk says that there may
 // be any, its modifier extensions.
-func (c *claims) refuseWithin(resource r4.Element, walk bool) {
+func (a *account) refuseWithin(resource r4.Element, walk bool) {
 	rules := resource.Message.(interface{ GetImplicitRules() *dtpb.Uri }).GetImplicitRules()
 	if rules != nil {
-		c.refuse(rules, fhir.Errorf(fhir.IssueBusinessRule,
+		a.refuse(rules, fhir.Errorf(fhir.IssueBusinessRule,
 			"rules that are not known here govern this resource; send it without implicitRules"))
 	}
 	if walk {
-		c.refuseExtensions(resource)
+		a.refuseExtensions(resource)
 	}
 }
 
@@ -55,20 +55,20 @@ func neverModified(json []byte) bool {
 type modifiable interface{ GetModifierExtension() []*dtpb.Extension }
 
 // refuseExtensions refuses the modifier extensions of an element and of what is in it.
-func (c *claims) refuseExtensions(e r4.Element) {
+func (a *account) refuseExtensions(e r4.Element) {
 	m, ok := e.Message.(modifiable)
 	if !ok && !e.IsResource() {
 		return // nor does anything in it: a datatype is made of datatypes, and an extension is skipped whole
 	}
 	if ok {
 		for _, x := range m.GetModifierExtension() {
-			c.refuse(x, fhir.Errorf(fhir.IssueExtension,
+			a.refuse(x, fhir.Errorf(fhir.IssueExtension,
 				"an unknown modifier extension changes the meaning of its element; send the referral without it"))
 		}
 	}
 	for child := range e.Children() {
 		if !child.IsResource() { // each that is held is looked at by itself
-			c.refuseExtensions(child)
+			a.refuseExtensions(child)
 		}
 	}
 }

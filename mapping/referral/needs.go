@@ -16,7 +16,7 @@ import (
 
 // needsReader reads what the person needs, and what the referrer added to it.
 type needsReader struct {
-	*claims
+	*account
 	terms     terminology.Map
 	out       []cases.Need
 	risks     []cases.Risk
@@ -26,9 +26,9 @@ type needsReader struct {
 
 // readNeeds reads the reasons, the supporting information and the notes. There is at
 // least one need, and the first is the primary one.
-func readNeeds(c *claims, sr *srpb.ServiceRequest, terms terminology.Map) needsReader {
+func readNeeds(a *account, sr *srpb.ServiceRequest, terms terminology.Map) needsReader {
 	n := needsReader{
-		claims: c, terms: terms,
+		account: a, terms: terms,
 		consent: cases.Consent{ToReferral: cases.NotStated, ToHold: cases.NotStated, ToShareBack: cases.ShareNotStated},
 	}
 	n.reasons(sr)
@@ -110,21 +110,21 @@ func (n *needsReader) need(concepts ...*dtpb.CodeableConcept) {
 
 // damaged warns of SNOMED CT codes that fail their check. The sender learns the place
 // and the fix; the link worker sees what was probably meant.
-func (c *claims) damaged(element *dtpb.CodeableConcept, codings []fhir.Coding, terms terminology.Map) (found bool) {
+func (a *account) damaged(element *dtpb.CodeableConcept, codings []fhir.Coding, terms terminology.Map) (found bool) {
 	for _, coding := range codings {
 		repair, damaged := terms.Damaged(coding)
 		if !damaged {
 			continue
 		}
 		found = true
-		c.notice(element, fhir.IssueCodeInvalid, "a SNOMED CT code is damaged, as a spreadsheet does to the 16th digit; send codes as text")
+		a.notice(element, fhir.IssueCodeInvalid, "a SNOMED CT code is damaged, as a spreadsheet does to the 16th digit; send codes as text")
 
 		// The repair is words for a person and never a code of the case: it is a guess.
 		text := "A SNOMED CT code of the referral is damaged: ask the sender which was meant."
 		if repair.Code != "" {
 			text = "A SNOMED CT code of the referral is damaged; probably " + repair.Code + " (" + repair.Display + ") was meant."
 		}
-		c.warnings = append(c.warnings, text)
+		a.warnings = append(a.warnings, text)
 	}
 	return found
 }
@@ -157,8 +157,9 @@ func (n *needsReader) finding(ref *dtpb.Reference, reason bool) (ok bool) {
 
 // condition: one that was refuted, recorded in error or is over is no need today.
 func (n *needsReader) condition(c *cdpb.Condition, reason bool) {
-	if n.hasCode(c.GetVerificationStatus(), "refuted", "entered-in-error") ||
-		n.hasCode(c.GetClinicalStatus(), "inactive", "remission", "resolved") {
+	ruledOut := n.takeStatus(c.GetVerificationStatus(), "refuted", "entered-in-error") ||
+		n.takeStatus(c.GetClinicalStatus(), "inactive", "remission", "resolved")
+	if ruledOut {
 		n.warn(c.GetCode(), fhir.IssueBusinessRule,
 			"A condition of the referral was refuted, is over or was recorded in error: it was not taken as a need.")
 		return
@@ -167,8 +168,9 @@ func (n *needsReader) condition(c *cdpb.Condition, reason bool) {
 	n.needOrRisk(reason, c.GetCode())
 }
 
-// hasCode claims a status and reports whether it is one of the codes.
-func (n *needsReader) hasCode(status *dtpb.CodeableConcept, codes ...string) bool {
+// takeStatus enters a status, as far as it was read to decide, and reports whether it is
+// one of the codes.
+func (n *needsReader) takeStatus(status *dtpb.CodeableConcept, codes ...string) bool {
 	for _, c := range status.GetCoding() {
 		n.mapped("needs", c.GetCode())
 		for _, code := range codes {

@@ -35,7 +35,7 @@ var sources = map[string]cases.Source{
 
 // referrerReader reads who referred, and from what kind of place.
 type referrerReader struct {
-	*claims
+	*account
 	out    cases.Referrer
 	ods    nhs.ODSCode // of the requester's organisation; "" when not told
 	source cases.Source
@@ -43,35 +43,35 @@ type referrerReader struct {
 
 // readReferrer reads the requester; patient is the person's own name, for a person may
 // refer themselves.
-func readReferrer(c *claims, sr *srpb.ServiceRequest, patient string) referrerReader {
-	r := referrerReader{claims: c, source: cases.SourceGP} // it is practices that send
+func readReferrer(a *account, sr *srpb.ServiceRequest, patient string) referrerReader {
+	r := referrerReader{account: a, source: cases.SourceGP} // it is practices that send
 	ref := sr.GetRequester()
-	switch who := c.resolve(ref).(type) {
+	switch who := a.resolve(ref).(type) {
 	case *prrpb.PractitionerRole:
-		c.followed("referrer", ref)
+		a.followed("referrer", ref)
 		r.role(who)
 	case *prpb.Practitioner:
-		c.followed("referrer", ref)
+		a.followed("referrer", ref)
 		r.person(who.GetName(), who.GetTelecom())
 	case *rppb.RelatedPerson:
 		r.source = cases.SourceFamilyCarer
-		c.followed("source", ref)
+		a.followed("source", ref)
 		r.person(who.GetName(), who.GetTelecom())
 	case *ppb.Patient:
 		r.source = cases.SourceSelf
-		c.followed("source", ref)
+		a.followed("source", ref)
 		r.out.Name = patient
 	default:
 		r.reference(ref)
 	}
 
 	// Last, for what the sender says outright counts before what its requester suggests.
-	r.sayWhence(extension(sr.GetExtension(), extSource))
+	r.readSource(extension(sr.GetExtension(), extSource))
 	return r
 }
 
-// sayWhence takes the source that the sender names.
-func (r *referrerReader) sayWhence(e *dtpb.Extension) {
+// readSource takes the source that the sender names.
+func (r *referrerReader) readSource(e *dtpb.Extension) {
 	for _, coding := range e.GetValue().GetCodeableConcept().GetCoding() {
 		if nhs.System(coding.GetSystem().GetValue()) != nhs.SystemSNOMED {
 			continue
@@ -88,8 +88,9 @@ func (r *referrerReader) sayWhence(e *dtpb.Extension) {
 // name, whether it is the person or a relative.
 func (r *referrerReader) reference(ref *dtpb.Reference) {
 	display := ref.GetDisplay()
+	organisation := r.takeOrganisation(ref)
 	switch {
-	case r.worksFor(ref):
+	case organisation:
 	case display.GetValue() != "":
 		r.out.Name = display.GetValue()
 		r.mapped("referrer.name", display)
@@ -123,11 +124,12 @@ func (r *referrerReader) role(role *prrpb.PractitionerRole) {
 
 	// After the person's own: a number of the person is worth more than one of the desk.
 	r.phone(role.GetTelecom())
-	r.worksFor(role.GetOrganization())
+	r.takeOrganisation(role.GetOrganization())
 }
 
-// worksFor takes an organisation as the referrer's.
-func (r *referrerReader) worksFor(ref *dtpb.Reference) (ok bool) {
+// takeOrganisation takes an organisation as the referrer's. ok is false when the reference
+// gives neither its ODS code nor its name.
+func (r *referrerReader) takeOrganisation(ref *dtpb.Reference) (ok bool) {
 	code, name := r.organisation("referrer.organisation", ref)
 	if name == nil && code != "" {
 		name = ref.GetDisplay()
@@ -160,17 +162,17 @@ func (r *referrerReader) phone(points []*dtpb.ContactPoint) {
 	}
 }
 
-// organisation reads an organisation's ODS code, and its name, not yet claimed, from a
+// organisation reads an organisation's ODS code, and its name, not yet entered, from a
 // reference to it or to somebody's role in it. A code that cannot be one is warned of.
-func (c *claims) organisation(to string, ref *dtpb.Reference) (code nhs.ODSCode, name *dtpb.String) {
+func (a *account) organisation(to string, ref *dtpb.Reference) (code nhs.ODSCode, name *dtpb.String) {
 	// One step and no more: a role whose organisation is again a role would lead round and round.
-	if role, ok := c.resolve(ref).(*prrpb.PractitionerRole); ok {
-		c.followed(to, ref)
+	if role, ok := a.resolve(ref).(*prrpb.PractitionerRole); ok {
+		a.followed(to, ref)
 		ref = role.GetOrganization()
 	}
 	ids := []*dtpb.Identifier{ref.GetIdentifier()}
-	if o, ok := c.resolve(ref).(*opb.Organization); ok {
-		c.followed(to, ref)
+	if o, ok := a.resolve(ref).(*opb.Organization); ok {
+		a.followed(to, ref)
 		ids, name = append(ids, o.GetIdentifier()...), o.GetName()
 	}
 
@@ -181,10 +183,10 @@ func (c *claims) organisation(to string, ref *dtpb.Reference) (code nhs.ODSCode,
 		if !isODS(id.GetSystem().GetValue()) || code != "" {
 			continue
 		}
-		out, ok := c.identifier(to, id)
+		out, ok := a.identifier(to, id)
 		parsed, err := nhs.ParseODSCode(out.Value)
 		if ok && err != nil {
-			c.warn(id.GetValue(), fhir.IssueUnacceptable, fhir.ErrorsOf(err)[0].Diagnostics)
+			a.warn(id.GetValue(), fhir.IssueUnacceptable, fhir.ErrorsOf(err)[0].Diagnostics)
 		}
 		code = parsed
 	}
@@ -194,10 +196,10 @@ func (c *claims) organisation(to string, ref *dtpb.Reference) (code nhs.ODSCode,
 // performers are the services that the referral asks for, by all their identifiers. One
 // that cannot be made out is asked about: to take another instead would send the person
 // elsewhere.
-func (c *claims) performers(all []*dtpb.Reference) (services []fhir.Identifier) {
+func (a *account) performers(all []*dtpb.Reference) (services []fhir.Identifier) {
 	for _, ref := range all {
 		ids := []*dtpb.Identifier{ref.GetIdentifier()}
-		switch s := c.resolve(ref).(type) {
+		switch s := a.resolve(ref).(type) {
 		case *opb.Organization:
 			ids = append(ids, s.GetIdentifier()...)
 		case *hspb.HealthcareService:
@@ -207,15 +209,15 @@ func (c *claims) performers(all []*dtpb.Reference) (services []fhir.Identifier) 
 		}
 		found := false
 		for _, id := range ids {
-			if out, ok := c.identifier("service", id); ok {
+			if out, ok := a.identifier("service", id); ok {
 				services = append(services, canonical(out))
 				found = true
 			}
 		}
 		if found {
-			c.followed("service", ref)
+			a.followed("service", ref)
 		} else {
-			c.ask(ref, "The referral names a service without an identifier that is known here: which service is meant?")
+			a.ask(ref, "The referral names a service without an identifier that is known here: which service is meant?")
 		}
 	}
 	return services

@@ -25,18 +25,15 @@ const (
 
 // patientReader reads who the referral is for.
 type patientReader struct {
-	*claims
-	out        cases.Patient
-	registered nhs.ODSCode // where the person is registered
+	*account
+	out cases.Patient
 }
 
 // readPatient reads the subject: a Patient that came along, or a person whom the sender
 // names by an identifier.
-func readPatient(c *claims, sr *srpb.ServiceRequest) patientReader {
-	p := patientReader{claims: c}
-	for _, label := range sr.GetMeta().GetSecurity() {
-		p.out.Restricted = c.restricts(label) || p.out.Restricted
-	}
+func readPatient(a *account, sr *srpb.ServiceRequest) patientReader {
+	p := patientReader{account: a}
+	p.takeRestriction(sr.GetMeta().GetSecurity())
 
 	// The reference's own identifier is read even when a Patient came along: a sender whose
 	// two numbers differ has mixed up two people.
@@ -44,25 +41,39 @@ func readPatient(c *claims, sr *srpb.ServiceRequest) patientReader {
 	if id := ref.GetIdentifier(); id != nil {
 		p.identify(id)
 	}
-	switch resource := c.resolve(ref).(type) {
+	switch resource := a.resolve(ref).(type) {
 	case *ppb.Patient:
-		c.followed("patient", ref)
+		a.followed("patient", ref)
 		p.patient(resource, ref)
 	case nil:
 		p.unknownSubject(ref)
 	default:
-		c.refuse(ref, fhir.Errorf(fhir.IssueUnacceptable, "a referral is for one person; subject must lead to a Patient"))
+		a.refuse(ref, fhir.Errorf(fhir.IssueUnacceptable, "a referral is for one person; subject must lead to a Patient"))
 	}
 
 	if p.out.Restricted && p.out.Address == nil {
 		p.out.Address = &cases.Address{Withheld: true} // else the app would show that nobody knows it
 	}
-	if _, ok := p.out.Identifier(); !ok && !c.refused() {
-		c.warn(ref, fhir.IssueBusinessRule,
+	if _, ok := p.out.Identifier(); !ok && !a.refused() {
+		a.warn(ref, fhir.IssueBusinessRule,
 			"Neither an NHS number nor an identifier of the practice's own came: "+
 				"nothing can be written back to the practice until a person supplies one.")
 	}
 	return p
+}
+
+// takeRestriction reads the security labels of a resource about the person: the record is
+// restricted when the confidentiality of one is restricted or very restricted.
+// https://hl7.org/fhir/R4/security-labels.html
+func (p *patientReader) takeRestriction(labels []*dtpb.Coding) {
+	for _, label := range labels {
+		// The system is not looked at: a label that is taken for one too many costs a click,
+		// one too few an address.
+		if level := label.GetCode().GetValue(); level == "R" || level == "V" {
+			p.mapped("patient.restricted", label.GetCode())
+			p.out.Restricted = true
+		}
+	}
 }
 
 // unknownSubject reads a person of whom no Patient came along.
@@ -104,12 +115,12 @@ func (p *patientReader) identify(id *dtpb.Identifier) {
 		p.refuse(id.GetValue(), fhir.ErrorsOf(err)[0])
 		return
 	}
-	if p.out.NHSNumber != "" && p.out.NHSNumber != string(number) {
+	if p.out.NHSNumber != "" && p.out.NHSNumber != number {
 		p.refuse(id.GetValue(), fhir.Errorf(fhir.IssueUnacceptable,
 			"the person has two different NHS numbers; send the one that is in use"))
 		return
 	}
-	p.out.NHSNumber = string(number)
+	p.out.NHSNumber = number
 	p.traceStatus(id)
 }
 
@@ -140,9 +151,7 @@ var verification = map[string]string{
 
 // patient reads the Patient to which ref, the subject, leads.
 func (p *patientReader) patient(resource *ppb.Patient, ref *dtpb.Reference) {
-	for _, label := range resource.GetMeta().GetSecurity() {
-		p.out.Restricted = p.restricts(label) || p.out.Restricted
-	}
+	p.takeRestriction(resource.GetMeta().GetSecurity())
 	for _, id := range resource.GetIdentifier() {
 		p.identify(id)
 	}
@@ -346,8 +355,7 @@ func (p *patientReader) contactPreferences(preference *dtpb.Extension) {
 func (p *patientReader) generalPractitioner(all []*dtpb.Reference) {
 	for _, ref := range all {
 		if code, _ := p.organisation("patient.registeredAt", ref); code != "" {
-			p.registered = code
-			p.out.RegisteredAt = string(code)
+			p.out.RegisteredAt = code
 			return
 		}
 	}

@@ -26,10 +26,9 @@ type Reading struct {
 	Case        cases.Case
 	Identifiers []fhir.Identifier // of the ServiceRequest, as the sender gave them
 	Performers  []fhir.Identifier // of the services that were asked, first choice first
-	Registered  nhs.ODSCode       // where the person is registered; "" when not told
-	Requester   nhs.ODSCode       // the requester's organisation; "" when not told
+	Requester   nhs.ODSCode       // the requester's organisation; "" when not said
 	Warnings    fhir.Errors       // what the sender should look at; no reason to refuse
-	claims      *claims
+	account     *account
 }
 
 // Linked is a resource that the ServiceRequest refers to and does not contain.
@@ -49,21 +48,21 @@ func FromFHIR(r r4.Resource, terms terminology.Map, linked ...Linked) (Reading, 
 	}
 
 	// A fault does not end the reading: whoever mends a referral wants to hear of all at once.
-	c := newClaims(r, linked)
-	c.refuseModifiers(sr, r, linked)
-	origin, priority := c.request(sr, terms)
-	patient := readPatient(c, sr)
-	referrer := readReferrer(c, sr, patient.out.Name)
-	performers := c.performers(sr.GetPerformer())
-	needs := readNeeds(c, sr, terms)
-	instructions := c.instructions(sr)
+	a := newAccount(r, linked)
+	a.refuseModifiers(sr, r, linked)
+	origin, priority := a.request(sr, terms)
+	patient := readPatient(a, sr)
+	referrer := readReferrer(a, sr, patient.out.Name)
+	performers := a.performers(sr.GetPerformer())
+	needs := readNeeds(a, sr, terms)
+	instructions := a.instructions(sr)
 
 	// One open question is enough: nobody rings a person before it is answered.
 	status := cases.Received
-	if len(c.queries) > 0 {
+	if len(a.queries) > 0 {
 		status = cases.NeedsInformation
 	}
-	warnings, refused := c.told()
+	warnings, refused := a.told()
 	return Reading{
 		Case: cases.Case{
 			Status:       status,
@@ -78,14 +77,13 @@ func FromFHIR(r r4.Resource, terms terminology.Map, linked ...Linked) (Reading, 
 			Referrer:     referrer.out,
 			Source:       referrer.source,
 			Consent:      needs.consent,
-			Warnings:     c.warnings,
-			Queries:      c.queries,
+			Warnings:     a.warnings,
+			Queries:      a.queries,
 		},
 		Identifiers: origin.Identifiers,
 		Performers:  performers,
-		Registered:  patient.registered,
 		Requester:   referrer.ods,
 		Warnings:    warnings,
-		claims:      c,
+		account:     a,
 	}, refused.OrNil()
 }

@@ -35,7 +35,7 @@ type understood struct {
 
 func (u *understood) read(ref referral.Reading, err error) {
 	u.Case, u.Identifiers, u.Performers = caseview.Of(ref.Case), ref.Identifiers, ref.Performers
-	u.Registered, u.Requester = string(ref.Registered), string(ref.Requester)
+	u.Registered, u.Requester = string(ref.Case.Patient.RegisteredAt), string(ref.Requester)
 	if err != nil {
 		u.Errors = texts(fhir.ErrorsOf(err))
 	}

@@ -30,19 +30,19 @@ type Step struct {
 
 // Trace accounts for every element that arrived, in the order of the specification.
 func (r Reading) Trace() []Step {
-	if r.claims == nil {
+	if r.account == nil {
 		return nil
 	}
-	t := tracer{to: make(map[proto.Message]string, len(r.claims.all)), refused: map[proto.Message]*fhir.Error{}}
+	t := tracer{to: make(map[proto.Message]string, len(r.account.entries)), refused: map[proto.Message]*fhir.Error{}}
 
-	// An element may be claimed twice, such as a status that decides about two fields: the
-	// first claim is the one that is told.
-	for _, c := range r.claims.all {
-		if _, ok := t.to[c.element]; !ok {
-			t.to[c.element] = c.to
+	// An element may be entered twice, such as a status that decides about two fields: the
+	// first entry is the one that is shown.
+	for _, e := range r.account.entries {
+		if _, ok := t.to[e.element]; !ok {
+			t.to[e.element] = e.to
 		}
 	}
-	for _, f := range r.claims.faults {
+	for _, f := range r.account.faults {
 		switch {
 		case f.err.Warning:
 		case f.element == nil:
@@ -53,10 +53,10 @@ func (r Reading) Trace() []Step {
 	}
 
 	// The ServiceRequest has no step itself: one that says "all of it was kept" tells nothing.
-	for e := range r.claims.root.Children() {
+	for e := range r.account.root.Children() {
 		t.element(e)
 	}
-	for _, h := range r.claims.held[r.claims.linked:] {
+	for _, h := range r.account.held[r.account.linked:] {
 		t.element(h.resource)
 	}
 	return t.steps

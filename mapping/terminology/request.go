@@ -50,7 +50,7 @@ var requests = map[key]requestCode{
 }
 
 // Requested says what the codings of ServiceRequest.code ask for. One that asks for
-// social prescribing settles it, whatever local codes stand beside it.
+// social prescribing decides it, whatever local codes stand beside it.
 func (m Map) Requested(codings []fhir.Coding) Request {
 	// What says no, or names another service, counts only when no code says yes: the codings
 	// of one concept mean one thing, and practices put local codes of any meaning beside it.

@@ -51,7 +51,7 @@ type Concept struct {
 	Display     string
 	Category    string
 	Equivalence string // of the category to the code: equivalent, wider, inexact (R4 ConceptMap)
-	Sensitive   bool   // not for every eye
+	Sensitive   bool   // not for every eye: the code itself is, or its category
 }
 
 type key struct{ system, code string }
@@ -76,7 +76,12 @@ func Default() Map {
 	concepts := map[key]Concept{}
 	for line := range strings.Lines(needs) {
 		f := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
-		concepts[key{f[0], f[1]}] = Concept{Display: f[2], Category: f[3], Equivalence: f[4], Sensitive: f[5] == "sensitive"}
+
+		// The category alone is enough: a row added to a sensitive one without a word of its own
+		// would show a need such as domestic abuse to every eye.
+		sensitive := f[5] == "sensitive" ||
+			slices.ContainsFunc(categories, func(c Category) bool { return c.Code == f[3] && c.Sensitive })
+		concepts[key{f[0], f[1]}] = Concept{Display: f[2], Category: f[3], Equivalence: f[4], Sensitive: sensitive}
 	}
 	delete(concepts, key{"system", "code"}) // the heading
 

@@ -16,19 +16,41 @@ var terms = terminology.Default()
 func sct(code string) fhir.Coding  { return fhir.Coding{System: nhs.SystemSNOMED, Code: code} }
 func read(code string) fhir.Coding { return fhir.Coding{System: nhs.SystemReadV2, Code: code} }
 
-func TestTableHoldsWellFormedCodesFromGoodSources(t *testing.T) {
-	t.Parallel()
-	table, err := os.ReadFile("needs.tsv")
+// table is the rows of needs.tsv without its heading, each as its seven columns.
+func table(t *testing.T) [][]string {
+	t.Helper()
+	raw, err := os.ReadFile("needs.tsv")
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen := map[string]bool{}
-	rows := strings.Split(strings.TrimSpace(string(table)), "\n")[1:]
-	for _, row := range rows {
+	var rows [][]string
+	for _, row := range strings.Split(strings.TrimSpace(string(raw)), "\n")[1:] {
 		f := strings.Split(row, "\t")
-		if len(f) != 7 || seen[f[0]+f[1]] {
-			t.Errorf("%q: want seven columns, each code once", row)
-			continue
+		if len(f) != 7 {
+			t.Fatalf("%q: want seven columns", row)
+		}
+		rows = append(rows, f)
+	}
+	return rows
+}
+
+// categoryOf is the category that a row names.
+func categoryOf(row []string) (terminology.Category, bool) {
+	all := terms.Categories()
+	i := slices.IndexFunc(all, func(c terminology.Category) bool { return c.Code == row[3] })
+	if i < 0 {
+		return terminology.Category{}, false
+	}
+	return all[i], true
+}
+
+func TestTableHoldsWellFormedCodesFromGoodSources(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	rows := table(t)
+	for _, f := range rows {
+		if seen[f[0]+f[1]] {
+			t.Errorf("%q: want each code once", f)
 		}
 		seen[f[0]+f[1]] = true
 		if _, err := nhs.ParseSCTID(f[1]); f[0] == nhs.SystemSNOMED && err != nil {
@@ -37,19 +59,39 @@ func TestTableHoldsWellFormedCodesFromGoodSources(t *testing.T) {
 		if f[0] == nhs.SystemReadV2 && len(f[1]) != 5 {
 			t.Errorf("%q is not a five-byte Read code", f[1])
 		}
-		known := slices.ContainsFunc(terms.Categories(), func(c terminology.Category) bool { return c.Code == f[3] })
+		category, known := categoryOf(f)
 		if !known || !slices.Contains([]string{"equivalent", "wider", "inexact"}, f[4]) ||
 			!slices.Contains([]string{"A", "A-", "B"}, f[6]) || f[5] != "" && f[5] != "sensitive" {
-			t.Errorf("%q: unknown category, equivalence, handling or confidence", row)
+			t.Errorf("%q: unknown category, equivalence, handling or confidence", f)
 		}
 		got, ok := terms.Lookup(fhir.Coding{System: f[0], Code: f[1]})
-		want := terminology.Concept{Display: f[2], Category: f[3], Equivalence: f[4], Sensitive: f[5] != ""}
+		want := terminology.Concept{Display: f[2], Category: f[3], Equivalence: f[4], Sensitive: f[5] != "" || category.Sensitive}
 		if !ok || got != want {
 			t.Errorf("Lookup(%s) = %v, %v; want %v", f[1], got, ok, want)
 		}
 	}
 	if len(rows) < 50 {
 		t.Errorf("the table has %d rows", len(rows))
+	}
+}
+
+func TestRowOfASensitiveCategoryIsSensitive(t *testing.T) {
+	t.Parallel()
+	found := 0
+	for _, f := range table(t) {
+		if category, _ := categoryOf(f); !category.Sensitive {
+			continue
+		}
+		found++
+		if got, _ := terms.Lookup(fhir.Coding{System: f[0], Code: f[1]}); !got.Sensitive {
+			t.Errorf("%s (%s) is shown to every eye, though its category %s is not", f[1], f[2], f[3])
+		}
+	}
+	if found == 0 {
+		t.Error("no row is of a sensitive category")
+	}
+	if got, _ := terms.Lookup(fhir.Coding{System: terminology.SystemNeed, Code: "domestic-abuse-safety"}); !got.Sensitive {
+		t.Error("domestic abuse is shown to every eye")
 	}
 }
 
@@ -158,17 +200,17 @@ func TestRequestedIsSocialPrescribingWhenOneCodeSaysSo(t *testing.T) {
 
 func TestCategoriesAllHaveATextForPeople(t *testing.T) {
 	t.Parallel()
-	all := terms.Categories()
-	for _, c := range all {
+	seen := map[string]bool{}
+	for _, c := range terms.Categories() {
 		got, ok := terms.Lookup(fhir.Coding{System: terminology.SystemNeed, Code: c.Code})
-		want := terminology.Concept{Display: c.Display, Category: c.Code, Equivalence: "equivalent"}
-		want.Sensitive = c.Code == "domestic-abuse-safety"
-		if !ok || c.Display == "" || got != want {
-			t.Errorf("%s stands for %+v, %v; want %+v", c.Code, got, ok, want)
+		want := terminology.Concept{Display: c.Display, Category: c.Code, Equivalence: "equivalent", Sensitive: c.Sensitive}
+		if !ok || c.Display == "" || seen[c.Code] || got != want {
+			t.Errorf("%s stands for %+v, %v; want %+v, once", c.Code, got, ok, want)
 		}
+		seen[c.Code] = true
 	}
-	if len(all) != 17 {
-		t.Errorf("%d categories, want 17", len(all))
+	if !seen[terminology.Unspecified] {
+		t.Error("what no code says has no category")
 	}
 	if got, ok := terms.Lookup(fhir.Coding{System: terminology.SystemNeed, Code: "x"}); ok {
 		t.Errorf("a category that is none stands for %+v", got)

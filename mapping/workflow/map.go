@@ -16,12 +16,16 @@ type Mapped struct {
 }
 
 // Map says what a referral would mean if it came now, and keeps nothing. The case has
-// no id, practice or service: those come with a receipt. The faults are those that
-// Receive would tell, warnings too; the trace of a referral that is refused says where.
+// no id, practice or service: those come with a receipt. The faults are those that Receive
+// finds, warnings too, except that none is about the identity: only a request has all the
+// names of a referral. The trace of a referral that is refused says where.
 func (m Meaning) Map(raw []byte, format fhir.Format, now time.Time) (Mapped, fhir.Errors) {
-	_, ref, faults, err := m.read(raw, format)
-	if err != nil {
-		faults = append(faults, fhir.ErrorsOf(err)...)
+	r, ref, faults := m.verdict(raw, format, always)
+
+	// Of what is not sound FHIR the refusals alone are reported, as at intake: nothing of it
+	// was read, and advice on the rest would be advice on half. $validate gives both.
+	if r.Proto == nil {
+		faults = refusals(faults)
 	}
 	return Mapped{Case: newCase(ref.Case, now), Trace: ref.Trace()}, faults
 }
@@ -33,9 +37,9 @@ func (f *Flow) Map(scope fhir.Scope, raw []byte, format fhir.Format) (Mapped, er
 	if !ok {
 		return Mapped{}, UnknownPractice()
 	}
-	_, ref, _, err := f.Meaning.read(raw, format)
-	if err != nil {
-		return Mapped{}, err
+	_, ref, faults := f.Meaning.verdict(raw, format, always)
+	if refused := refusals(faults).OrNil(); refused != nil {
+		return Mapped{}, refused
 	}
 	return Mapped{Case: f.withService(ref, practice, f.now()), Trace: ref.Trace()}, nil
 }

@@ -26,55 +26,52 @@ func DefaultMeaning() Meaning {
 	return Meaning{Terms: terminology.Default(), Rules: validate.R4(), Outcomes: outcome.Default()}
 }
 
-// Check is the one verdict on a resource, at intake, by $validate and by the verb
-// validate: it reads it and tells everything that is wrong with it, by the types and the
-// rules of FHIR R4 and, when it asks for social prescribing, by the rules of a referral.
-// The resource is the zero value when it is not sound FHIR.
+// Check is the verdict on a resource, as $validate and the verb validate give it: all that
+// is wrong with it by the types and the rules of FHIR R4 and, when it asks for social
+// prescribing, by the rules of a referral; warnings too. The resource is the zero value
+// when it is not sound FHIR.
 func (m Meaning) Check(raw []byte, format fhir.Format) (r4.Resource, fhir.Errors) {
-	r, faults := m.sound(raw, format, m.asks)
-	if r.Proto == nil || !m.asks(r.Root) {
-		return r, faults
+	asks := func(root r4.Node) bool { return referral.Asks(root, m.Terms) }
+	r, _, faults := m.verdict(raw, format, asks)
+	return r, faults
+}
+
+// always takes a resource for a referral because it was sent as one, to intake or to be
+// mapped. One that is no ServiceRequest is refused for that.
+func always(r4.Node) bool { return true }
+
+// verdict is the one verdict on a resource, for intake, $map, $validate and the verbs map
+// and validate: its faults, warnings too, and what it means when it is a referral. The
+// resource is the zero value when it is not sound FHIR.
+//
+// Intake differs in two things, because only the request says them: it takes every
+// ServiceRequest for a referral, as Map does, and it wants an identity.
+func (m Meaning) verdict(
+	raw []byte, format fhir.Format, isReferral func(r4.Node) bool,
+) (r4.Resource, referral.Reading, fhir.Errors) {
+	r, faults := m.Rules.Check(raw, format)
+	if len(refusals(faults)) > 0 {
+		// The bytes are read a second time, leniently: the sender hears of a wrong NHS number
+		// in the same answer as of a missing bracket, and mends both at once.
+		inspect := r4.Inspect
+		if format == fhir.XML {
+			inspect = r4.InspectXML
+		}
+		if root, _ := inspect(raw); root.Exists() && isReferral(root) {
+			faults = append(faults, referral.Inspect(root)...)
+		}
+		return r4.Resource{}, referral.Reading{}, faults
 	}
+	if !isReferral(r.Root) {
+		return r, referral.Reading{}, faults
+	}
+
 	ref, err := referral.FromFHIR(r, m.Terms)
 	faults = append(faults, ref.Warnings...)
 	if err != nil {
 		faults = append(faults, fhir.ErrorsOf(err)...)
 	}
-	return r, faults
-}
-
-// read is what the bytes of a referral mean, and what its sender should look at. The
-// error has every fault. The resource is the zero value when it is not sound FHIR.
-func (m Meaning) read(raw []byte, format fhir.Format) (r4.Resource, referral.Reading, fhir.Errors, error) {
-	r, faults := m.sound(raw, format, func(root r4.Node) bool { return root.Type() == "ServiceRequest" })
-	if refused := refusals(faults); len(refused) > 0 {
-		return r4.Resource{}, referral.Reading{}, nil, refused
-	}
-	ref, err := referral.FromFHIR(r, m.Terms)
-	return r, ref, append(faults, ref.Warnings...), err
-}
-
-// asks reports whether a resource asks for social prescribing.
-func (m Meaning) asks(root r4.Node) bool { return referral.Asks(root, m.Terms) }
-
-// sound reads one resource and holds it to FHIR R4. One that is not sound, but is a
-// referral, is also told the faults of a referral that can be seen all the same.
-func (m Meaning) sound(raw []byte, format fhir.Format, isReferral func(r4.Node) bool) (r4.Resource, fhir.Errors) {
-	r, faults := m.Rules.Check(raw, format)
-	if len(refusals(faults)) == 0 {
-		return r, faults
-	}
-
-	// The bytes are read a second time, leniently: the sender hears of a wrong NHS number
-	// in the same answer as of a missing bracket, and mends both at once.
-	inspect := r4.Inspect
-	if format == fhir.XML {
-		inspect = r4.InspectXML
-	}
-	if root, _ := inspect(raw); root.Exists() && isReferral(root) {
-		faults = append(faults, referral.Inspect(root)...)
-	}
-	return r4.Resource{}, faults
+	return r, ref, faults
 }
 
 // refusals are the faults that are a reason to refuse.

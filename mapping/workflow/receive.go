@@ -102,15 +102,16 @@ func (f *Flow) Received(scope fhir.Scope, in Incoming) (Change, fhir.Errors, err
 	if !ok {
 		return Change{}, nil, UnknownPractice()
 	}
-	r, ref, warnings, err := f.Meaning.read(in.Original.Body, in.Format)
-	if err != nil && r.Type != "ServiceRequest" {
-		return Change{}, nil, err
+	r, ref, faults := f.Meaning.verdict(in.Original.Body, in.Format, always)
+	refused := refusals(faults).OrNil()
+	if refused != nil && r.Type != "ServiceRequest" {
+		return Change{}, nil, refused
 	}
 
-	// A referral that is refused for what it says also hears that it has no identity: who
-	// mends one fault at a time sends a referral for each.
-	identities, idErr := identities(ref.Identifiers, in, scope)
-	if err := join(err, idErr); err != nil {
+	// A referral that is refused for what it says is also refused for having no identity: a
+	// sender that mends one fault at a time sends a referral for each.
+	identities, noIdentity := identities(ref.Identifiers, in, scope)
+	if err := join(refused, noIdentity); err != nil {
 		return Change{}, nil, err
 	}
 
@@ -143,7 +144,7 @@ func (f *Flow) Received(scope fhir.Scope, in Incoming) (Change, fhir.Errors, err
 		},
 	}
 	change, err = f.withTask(change, fhir.Meta{ID: f.NewID()})
-	return change, warnings, err
+	return change, faults, err // nothing is refused, so these are warnings
 }
 
 // correlationID is what write-backs repeat as X-Correlation-Id: the sender's own, or

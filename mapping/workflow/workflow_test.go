@@ -547,3 +547,17 @@ func TestTraceLeavesOutWhatTheServerAdds(t *testing.T) {
 		t.Errorf("the trace leaves out the tag that was sent: %s", text)
 	}
 }
+
+// TestIntakeHoldsOtherResourcesToFHIRAlone sends what is neither sound nor a referral: no
+// rule of a referral is broken by it.
+func TestIntakeHoldsOtherResourcesToFHIRAlone(t *testing.T) {
+	t.Parallel()
+	body := []byte(`{"resourceType": "Observation", "statuss": "final",
+		"subject": {"identifier": {"system": "https://fhir.nhs.uk/Id/nhs-number", "value": "9990000001"}}}`)
+
+	_, _, err := newFlow().Received(practice("Y99901"), incoming(body))
+
+	if err == nil || fhir.Is(err, fhir.IssueUnacceptable) {
+		t.Errorf("got %v, want the faults of an Observation alone", err)
+	}
+}

@@ -119,10 +119,10 @@ type Patient struct {
 
 func patient(p cases.Patient) Patient {
 	return Patient{
-		NHSNumber: p.NHSNumber, TraceStatus: p.TraceStatus, Identifiers: each(p.Identifiers, identifier),
+		NHSNumber: string(p.NHSNumber), TraceStatus: p.TraceStatus, Identifiers: each(p.Identifiers, identifier),
 		Name: p.Name, Family: p.Family, Given: p.Given, BirthDate: p.BirthDate, Gender: p.Gender,
 		Phones: each(p.Phones, phone), Email: p.Email, Address: (*Address)(p.Address), Language: p.Language, Interpreter: p.Interpreter,
-		Deceased: p.Deceased, DeceasedOn: p.DeceasedOn, RegisteredAt: p.RegisteredAt, Restricted: p.Restricted,
+		Deceased: p.Deceased, DeceasedOn: p.DeceasedOn, RegisteredAt: string(p.RegisteredAt), Restricted: p.Restricted,
 		ContactPreferences: p.ContactPreferences,
 	}
 }

@@ -24,7 +24,7 @@ func renderError(c *gin.Context, err error) {
 	}
 
 	// What is refused may be the very format that the client asks for.
-	outcome := fhir.Outcome(err)
+	outcome := fhir.OperationOutcome(err)
 	if Render(c, status, outcome) != nil {
 		c.Data(status, string(fhir.JSON)+"; charset=utf-8", outcome)
 	}

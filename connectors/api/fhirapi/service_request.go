@@ -57,7 +57,7 @@ func (a *API) renderReceipt(c *gin.Context, r workflow.Receipt) error {
 		c.Writer.WriteHeaderNow()
 		return nil
 	case "OperationOutcome":
-		return edge.Render(c, status, fhir.Outcome(r.Warnings.OrNone()))
+		return edge.Render(c, status, fhir.OperationOutcome(r.Warnings.OrNone()))
 	}
 	return edge.Render(c, status, s.JSON)
 }
@@ -77,7 +77,7 @@ func (a *API) mapServiceRequest(c *gin.Context) error {
 	return nil
 }
 
-// validate is the operation $validate: the verdict that intake would give, and nothing
+// validate is the operation $validate: the verdict of workflow.Meaning, and nothing
 // kept. The body is the resource, or Parameters that hold it.
 // https://hl7.org/fhir/R4/resource-operation-validate.html
 func (a *API) validate(resourceType string) edge.Handler {
@@ -89,6 +89,6 @@ func (a *API) validate(resourceType string) edge.Handler {
 
 		// Faults are the result of the operation and not its failure: the answer is 200.
 		faults := a.Flow.Meaning.Validate(raw, format, resourceType)
-		return edge.Render(c, http.StatusOK, fhir.Outcome(faults.OrNone()))
+		return edge.Render(c, http.StatusOK, fhir.OperationOutcome(faults.OrNone()))
 	}
 }
