@@ -1,7 +1,8 @@
 // Package outcome holds the instruments that social prescribing measures with: what
 // they ask, what an answer may be, how the answers are scored, and how the scores
 // are written back as Observations. An incomplete set of answers is refused, never
-// completed by a guess. Instruments are a value, which an operator may replace.
+// completed by a guess. Instruments are a value, so that others can be handed down; today
+// there is one set.
 package outcome
 
 import "slices"

@@ -12,8 +12,8 @@ import (
 )
 
 // Meaning is what a referral is read by: what its codes mean, which rules hold for it, and
-// which instruments measure what comes of it. An operator may replace each part; whoever
-// reads referrals is given one Meaning, and nothing is read by anything else.
+// which instruments measure what comes of it. Each part is a value, so that another can be
+// handed down; today there is one of each. All that reads referrals is given one Meaning.
 type Meaning struct {
 	Terms    terminology.Map
 	Rules    validate.Rules
