@@ -175,7 +175,7 @@ func (es Errors) OrNone() error {
 
 // ErrorsOf returns the faults that err stands for: those of the outermost Errors or
 // Error, for what lies behind one is its cause and no client's business. An error of
-// another type is one exception that tells the client nothing.
+// another type is one exception that says nothing to the client.
 func ErrorsOf(err error) Errors {
 	for e := err; e != nil; e = errors.Unwrap(e) {
 		switch e := e.(type) {

@@ -21,7 +21,7 @@ type Scope struct {
 	Caller   Caller
 }
 
-// Caller is who asked, as the audit and the write-backs repeat it.
+// Caller is the client that asked, and its user, as the audit and the write-backs repeat it.
 type Caller struct {
 	Client        string // OAuth client id
 	User          string // subject of a user token; "" for a system

@@ -206,7 +206,7 @@ func FuzzParseSCTID(f *testing.F) {
 	})
 }
 
-// unquoted fails the test when the error repeats a value long enough to be told.
+// unquoted fails the test when the error repeats a value long enough to be recognised.
 func unquoted(t *testing.T, value string, err error) {
 	t.Helper()
 	if len(value) > 7 && strings.Contains(fmt.Sprint(err), value) {

@@ -23,7 +23,7 @@ func ParseSCTID(s string) (SCTID, error) {
 		return "", fhir.Errorf(fhir.IssueCodeInvalid, "a SNOMED CT identifier has 6 to 18 digits, this has %d characters", len(s))
 	case strings.Trim(s, "0123456789") != "" || s[0] == '0':
 		return "", fhir.Errorf(fhir.IssueCodeInvalid, "a SNOMED CT identifier is digits only and does not begin with 0")
-	// The check digit before the partition: damage is told as damage, with its usual cause.
+	// The check digit before the partition: damage is reported as damage, with its usual cause.
 	case verhoeff(s) != 0:
 		return "", fhir.Errorf(fhir.IssueCodeInvalid,
 			"the SNOMED CT identifier fails its check digit; send codes as text: a spreadsheet turns the 16th digit into 0")

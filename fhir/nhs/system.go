@@ -61,7 +61,7 @@ func System(uri string) string {
 }
 
 func fold(uri string) string {
-	// http and https are told apart by no guide, and senders mix them up.
+	// No guide distinguishes http from https, and senders mix them up.
 	s := strings.ToLower(strings.TrimSpace(uri))
 	s = strings.TrimPrefix(strings.TrimPrefix(s, "https://"), "http://")
 	s = strings.TrimPrefix(s, "urn:oid:")

@@ -47,7 +47,7 @@ type checker struct {
 	local  *fragment // what "#id" may mean here
 }
 
-// fragment collects the contained resources of one resource, and who points at them.
+// fragment collects the contained resources of one resource, and what points at them.
 type fragment struct {
 	contained []int32
 	pointers  []pointer
@@ -177,7 +177,7 @@ func (c *checker) identify(i int32, s *schema) (seen, asides uint64) {
 			set = &asides
 		}
 
-		// The bit says that something of this element is there; what, the members before tell.
+		// The bit says that something of this element is there; the members before say what.
 		if (seen|asides)&e.bit != 0 && c.repeated(i, m, e, aside) {
 			continue
 		}
@@ -283,7 +283,7 @@ func (c *checker) tie(value, aside int32) {
 	v, a := c.nodes[value].child, c.nodes[aside].child
 	for v != 0 && a != 0 {
 		// A null in the aside's array gives nothing to the value. Two nulls side by side are
-		// tied to nothing: the value's is then told of as one without reason.
+		// tied to nothing: the value's is then reported as one without reason.
 		if c.nodes[a].kind != nullKind {
 			c.nodes[v].pair, c.nodes[a].pair = a, v
 		} else if c.nodes[v].kind != nullKind {
@@ -474,7 +474,7 @@ func (c *checker) resolve() {
 	}
 	ids := make(map[string]string, len(c.local.contained))
 	for _, i := range c.local.contained {
-		// Without an id it can be no target, and validate tells of that (contained-id).
+		// Without an id it can be no target, and validate reports that (contained-id).
 		id := Node{c.tree, i}.Get("id").Text()
 		if _, twice := ids[id]; twice && id != "" {
 			c.report(i, fhir.IssueInvariant, "another contained resource has the same id; within one resource they differ")

@@ -13,7 +13,7 @@ import (
 // anything pass inside contained, and refuses a code that has only an extension.
 func Unmarshal(raw []byte) (Resource, error) {
 	// First the check, then the message: decode relies on all that parse has found to be
-	// right, and a sender hears of every fault before anything is built.
+	// right, and a sender learns of every fault before anything is built.
 	root, err := parse(raw)
 	if err != nil {
 		return Resource{}, err

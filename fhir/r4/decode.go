@@ -65,7 +65,7 @@ func decodeContained(n Node, e *element, contained *[]proto.Message) protoreflec
 	inner := decode(n)
 	c := contain(inner)
 
-	// A Bundle holds the container itself; contained packs it once more, and whoever maps
+	// A Bundle holds the container itself; contained packs it once more, and a mapping of
 	// the resource would have to unpack it: it is kept beside.
 	if e.field.Message().Name() == "ContainedResource" {
 		return c.ProtoReflect()
@@ -79,7 +79,7 @@ func decodeContained(n Node, e *element, contained *[]proto.Message) protoreflec
 func decodePrimitive(n Node) protoreflect.Message {
 	s := n.node().of
 
-	// Without the mark, a message could not tell "no value" from "" or 0.
+	// Without the mark, a message could not distinguish "no value" from "" or 0.
 	if !n.HasValue() {
 		m := s.message.New()
 		decodeChildren(n, m, nil)

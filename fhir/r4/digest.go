@@ -78,7 +78,7 @@ func (c *canonical) object(p place) {
 	members := few[:0]
 	for c.next('}') {
 		// The member is written before it is known whether it counts, and taken back: what
-		// its name means can only be told once its escapes are gone.
+		// its name means is known only once its escapes are gone.
 		m := member{at: len(c.out)}
 		c.string(c.name())
 		m.name = len(c.out)

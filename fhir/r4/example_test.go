@@ -8,7 +8,7 @@ import (
 	"caselink.example/fhir/r4"
 )
 
-// Every fault is told at once, each at its FHIRPath, and none quotes a value.
+// Every fault is reported at once, each at its FHIRPath, and none quotes a value.
 func ExampleUnmarshal() {
 	_, err := r4.Unmarshal([]byte(`{
 		"resourceType": "Patient",

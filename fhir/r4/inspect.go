@@ -6,7 +6,7 @@ import (
 
 // Inspect reads the bytes of a resource as Unmarshal does, and returns its elements
 // even where R4's own types refuse some of them, so that the rules can be asked of the
-// rest and every fault be told at once. What is refused is not in the tree, or has no
+// rest and every fault be reported at once. What is refused is not in the tree, or has no
 // usable value. The Node is none when the bytes are not JSON, or too many.
 func Inspect(raw []byte) (Node, fhir.Errors) {
 	root, err := parse(raw)
@@ -15,7 +15,7 @@ func Inspect(raw []byte) (Node, fhir.Errors) {
 	}
 
 	// parse keeps its tree to itself, for what is in it could be mistaken for a sound
-	// resource. The second reading costs only those who sent a broken one.
+	// resource. The second reading costs only the senders of broken ones.
 	nodes, fault := scan(raw)
 	if fault != nil {
 		return Node{}, fhir.Errors{fault}

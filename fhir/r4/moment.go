@@ -21,7 +21,7 @@ func Text(m proto.Message) string {
 	return string(b)
 }
 
-// NotAfter compares two moments as FHIRPath does: part by part, and it cannot tell, which
+// NotAfter compares two moments as FHIRPath does: part by part. It is undecided, which
 // is false, when all parts that both have are equal but one is more precise. What is no
 // moment has no order and is not after anything.
 // https://hl7.org/fhirpath/N1/#comparison
@@ -129,7 +129,7 @@ func cutDay(s string) (day time.Time, p precision, rest string, ok bool) {
 		}
 	}
 
-	// time.Date makes 3 March of 31 February: the day that comes back tells.
+	// time.Date makes 3 March of 31 February: the day that comes back shows it.
 	day = time.Date(year, time.Month(month), date, 0, 0, 0, 0, time.UTC)
 	return day, p, s, day.Day() == date
 }

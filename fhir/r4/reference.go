@@ -31,7 +31,7 @@ func Literal(ref *dtpb.Reference) string {
 	return url
 }
 
-// LiteralElement is the message that holds a literal reference, for one who keeps account
+// LiteralElement is the message that holds a literal reference, for a caller that keeps account
 // of elements; nil for none.
 func LiteralElement(ref *dtpb.Reference) proto.Message {
 	m := ref.ProtoReflect()

@@ -330,7 +330,7 @@ func (s *scanner) number() {
 		}
 	}
 
-	// Whoever computes with it would need memory for all its digits.
+	// A program that computes with it would need memory for all its digits.
 	if s.at-start > maxNumberLength {
 		s.tooCostly("a number has more than %d characters", maxNumberLength)
 	}

@@ -14,7 +14,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 )
 
-// schema is one type of FHIR R4 as google/fhir's descriptors tell it: a resource, a
+// schema is one type of FHIR R4 as google/fhir's descriptors give it: a resource, a
 // datatype, a primitive or a backbone element. Its elements are read on first use and
 // never change afterwards, so a schema may be shared.
 type schema struct {
@@ -166,7 +166,7 @@ func (s *schema) add(f protoreflect.FieldDescriptor) {
 	}
 	bit := uint64(1) << len(s.slots)
 	if bit == 0 {
-		// R4 is settled and its largest type has room to spare: this is for whoever changes it.
+		// R4 is settled and its largest type has room to spare: the check is for a later FHIR.
 		panic(string(s.desc.FullName()) + " has more elements than a word has bits")
 	}
 	if option[apb.Requirement](f, apb.E_ValidationRequirement) == apb.Requirement_REQUIRED_BY_FHIR {

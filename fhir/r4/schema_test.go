@@ -68,7 +68,7 @@ func definitions(t *testing.T) []structureDefinition {
 	return all
 }
 
-// TestSchemaIsThatOfTheStructureDefinitions compares what the descriptors tell with the
+// TestSchemaIsThatOfTheStructureDefinitions compares what the descriptors give with the
 // specification itself: names, order, cardinalities, types, targets of references.
 func TestSchemaIsThatOfTheStructureDefinitions(t *testing.T) {
 	t.Parallel()

@@ -24,7 +24,7 @@ func UnmarshalXML(raw []byte) (Resource, error) {
 	}
 	d.resource(0, path)
 
-	// Both sorts of fault are told: those of the XML, and what the JSON shows to be wrong.
+	// Both sorts of fault are reported: those of the XML, and what the JSON shows to be wrong.
 	r, err := Unmarshal(d.out)
 	if err != nil {
 		d.faults = append(d.faults, fhir.ErrorsOf(err)...)
@@ -35,7 +35,7 @@ func UnmarshalXML(raw []byte) (Resource, error) {
 	return r, nil
 }
 
-// xmlDecoder writes FHIR JSON as the schema tells it to. Faults that JSON could show as
+// xmlDecoder writes FHIR JSON as the schema says. Faults that JSON could show as
 // well are left in the JSON, for Unmarshal to report.
 type xmlDecoder struct {
 	raw      []byte

@@ -51,7 +51,7 @@ type binding struct{ prefix, space string }
 // scanXML reads the one element of an XML text and all within it. A byte order mark is
 // skipped, as XML 1.0 has it.
 func scanXML(raw []byte) ([]xmlElement, *fhir.Error) {
-	// encoding/xml is not used: it takes prefixes that nobody declared, cannot tell a CDATA
+	// encoding/xml is not used: it takes prefixes that nobody declared, cannot distinguish a CDATA
 	// section from text, and says of no fault in which column it stands.
 	s := xmlScanner{raw: raw, scope: []binding{{"xml", xmlSpace}, {"", ""}}}
 	switch {

@@ -7,7 +7,7 @@ import (
 	"caselink.example/fhir/r4"
 )
 
-// locals collects, while a resource is walked, its contained resources and who points
+// locals collects, while a resource is walked, its contained resources and what points
 // at them. https://hl7.org/fhir/R4/references.html#contained
 type locals struct {
 	contained []container

@@ -14,7 +14,7 @@ type rule struct {
 	key     string // as the specification prints it, such as obs-7
 	holds   predicate
 	broken  func(r4.Node) []r4.Node
-	right   string // what would be right; it is told to the client
+	right   string // what would be right; the client reads it
 	code    fhir.Code
 	warning bool
 }

@@ -2,7 +2,7 @@
 // alone cannot express: the invariants of the specification, the narrative, contained
 // resources, Bundles, and the required bindings that are no enumeration.
 //
-// Rules are a value: R4 makes those of the specification, whoever wires the service hands
+// Rules are a value: R4 makes those of the specification, the wiring of the service hands
 // them down, and two sets may be used side by side. The tables that R4 is made of stand in
 // a file for each module of FHIR, as its pages are: https://hl7.org/fhir/R4/modules.html
 //
@@ -44,12 +44,12 @@ func (rules Rules) Check(raw []byte, format fhir.Format) (r4.Resource, fhir.Erro
 	}
 
 	// The rules are asked of what is left all the same: a sender that has to mend its types
-	// hears of the rules now, not after a second try.
+	// learns of the rules now, not after a second try.
 	root, faults := inspect(raw)
 	for _, e := range rules.Validate(r4.Resource{Root: root}) {
 		// The types and a rule can see the same fault, such as a fragment that leads nowhere.
-		told := func(f *fhir.Error) bool { return f.Rule == e.Rule && f.Expression == e.Expression }
-		if !slices.ContainsFunc(faults, told) {
+		reported := func(f *fhir.Error) bool { return f.Rule == e.Rule && f.Expression == e.Expression }
+		if !slices.ContainsFunc(faults, reported) {
 			faults = append(faults, e)
 		}
 	}

@@ -52,7 +52,7 @@ func mayBe(typ string, reference r4.Node, contained map[string]string) bool {
 	said := reference.Get("type").Text()
 	text := reference.Get("reference").Text()
 
-	// A URL may lead anywhere and is not followed: only what surely is another type is told.
+	// A URL may lead anywhere and is not followed: only what surely is another type is reported.
 	switch local, is := contained[text]; {
 	case said != "":
 		return said == typ

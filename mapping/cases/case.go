@@ -134,7 +134,7 @@ const (
 	Stat    Priority = "stat"
 )
 
-// Source is the kind of place that a referral comes from, as reports tell them apart.
+// Source is the kind of place that a referral comes from, as reports distinguish them.
 type Source string
 
 // The sources.

@@ -42,7 +42,7 @@ type StoredEvent struct {
 var eventSpace = uuid.NewSHA1(uuid.NameSpaceURL, []byte(fhir.SystemEvent))
 
 // EventID is the UUIDv5 of one event of a referral: the same on every attempt to
-// tell of it. seq counts the referral's events from 1.
+// send it. seq counts the referral's events from 1.
 func EventID(referralID string, seq int) string {
 	return uuid.NewSHA1(eventSpace, []byte(referralID+"/"+strconv.Itoa(seq))).String()
 }

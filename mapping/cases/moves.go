@@ -64,8 +64,8 @@ func (c Case) Move(m Move, now time.Time) (Case, error) {
 	}
 	from := c.Status
 
-	// The version counts moves and nothing else: who decided on what they read must hear
-	// that it has moved, and must not be stopped by an outcome that was recorded meanwhile.
+	// The version counts moves and nothing else: a person who decided on an older case must
+	// learn that it has moved, and must not be stopped by an outcome recorded meanwhile.
 	c.Version++
 	c.Status, c.StatusSince, c.UpdatedAt = m.To, now, now
 

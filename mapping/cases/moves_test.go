@@ -340,6 +340,6 @@ func TestEventIDIsTheSameOnEveryAttempt(t *testing.T) {
 		}
 	}
 	if got, want := cases.EventID("a", 1), "8784a554-f64e-5b63-9c3d-a998b84cedea"; got != want {
-		t.Errorf("EventID = %s, want %s: a practice that was told once would be told again", got, want)
+		t.Errorf("EventID = %s, want %s: a practice that has it would be sent it again", got, want)
 	}
 }

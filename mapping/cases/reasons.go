@@ -16,8 +16,8 @@ type ReasonCode struct {
 	National string
 	// SNOMED is the concept that a GP record holds for it; "" where none is known.
 	SNOMED string
-	// Delivered says what the reason tells of the person: yes, no, or, where it
-	// tells nothing, "" (then it matters whether the case was ever active).
+	// Delivered says whether the reason means that something was done for the person: yes,
+	// no, or "" where it does not say (then it matters whether the case was ever active).
 	Delivered string
 }
 
@@ -66,14 +66,14 @@ func ReasonFor(to State, code string) (ReasonCode, bool) {
 }
 
 // Delivered reports whether a closed case did something for the person: the reason
-// decides where it tells, otherwise whether the case was ever active. A case that
+// decides where it says so, otherwise whether the case was ever active. A case that
 // closes without a reason counts as delivered.
 func Delivered(c Case) bool {
 	if c.StatusReason == nil || c.StatusReason.Code == "" {
 		return true
 	}
-	// Who declined has been active at times, and who was signposted never was: the clock
-	// decides only where the reason tells nothing.
+	// A person who declined may have been active, and one who was signposted never was: the
+	// clock decides only where the reason says nothing.
 	r, _ := ReasonFor(Closed, c.StatusReason.Code)
 	if r.Delivered != "" {
 		return r.Delivered == "yes"

@@ -24,7 +24,7 @@ type Scored struct {
 }
 
 // Score checks the answers to an instrument. Every question has one answer, an
-// integer within its range; 0 is an answer. Every fault is told, at answers.NAME:
+// integer within its range; 0 is an answer. Every fault is reported, at answers.NAME:
 // fhir.IssueRequired for a missing one, fhir.IssueValue for one that does not fit or
 // that no question asks for.
 func (all Instruments) Score(instrument string, point cases.Point, answers map[string]json.RawMessage) (Scored, error) {

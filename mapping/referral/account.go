@@ -96,7 +96,7 @@ func (a *account) refused() bool {
 	return slices.ContainsFunc(a.faults, func(f fault) bool { return !f.err.Warning })
 }
 
-// warn tells sender and link worker what they should look at.
+// warn reports to sender and link worker what they should look at.
 func (a *account) warn(element proto.Message, code fhir.Code, text string) {
 	a.notice(element, code, text)
 	a.warnings = append(a.warnings, text)
@@ -108,16 +108,16 @@ func (a *account) ask(element proto.Message, query string) {
 	a.queries = append(a.queries, query)
 }
 
-// notice tells the sender alone.
+// notice reports to the sender alone.
 func (a *account) notice(element proto.Message, code fhir.Code, text string) {
 	err := fhir.Errorf(code, "%s", text)
 	err.Warning = true
 	a.faults = append(a.faults, fault{element, err})
 }
 
-// told is what the sender hears, each at its FHIRPath: what it should look at, and why the
-// referral is refused.
-func (a *account) told() (warnings, refused fhir.Errors) {
+// reported is what the sender is answered, each at its FHIRPath: what it should look at,
+// and why the referral is refused.
+func (a *account) reported() (warnings, refused fhir.Errors) {
 	a.locate()
 	for _, f := range a.faults {
 		if f.err.Warning {

@@ -21,7 +21,7 @@ func Asks(root r4.Node, terms terminology.Map) bool {
 }
 
 // Inspect lists the faults of a referral that can be seen even when it is not sound FHIR,
-// so that its sender hears of all at once: NHS numbers that fail their check. A resource
+// so that its sender reads of all at once: NHS numbers that fail their check. A resource
 // that is no ServiceRequest has none.
 func Inspect(root r4.Node) fhir.Errors {
 	if root.Type() != "ServiceRequest" {

@@ -79,7 +79,7 @@ func (n *needsReader) notes(all []*dtpb.Annotation) {
 	}
 }
 
-// need adds a need of the concepts. What no code tells is unspecified, and a person
+// need adds a need of the concepts. What no code names is unspecified, and a person
 // looks at a code that the tables do not know.
 func (n *needsReader) need(concepts ...*dtpb.CodeableConcept) {
 	var need cases.Need
@@ -99,7 +99,7 @@ func (n *needsReader) need(concepts ...*dtpb.CodeableConcept) {
 
 	switch damaged := n.damaged(concepts[0], need.Codes, n.terms); {
 	case len(need.Codes) == 0 || damaged:
-		// Words alone are read by a person anyway, and of damage the sender was just told.
+		// Words alone are read by a person anyway, and of damage the sender has just been warned.
 	case !known:
 		n.warn(concepts[0], fhir.IssueCodeInvalid,
 			"A reason has a code that stands for no need that is known here: read the reason as it was sent.")

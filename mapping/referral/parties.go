@@ -18,7 +18,7 @@ import (
 
 const extSource = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-SourceOfServiceRequest"
 
-// sources are the members of UKCore-SourceOfServiceRequest that a report tells apart.
+// sources are the members of UKCore-SourceOfServiceRequest that a report distinguishes.
 var sources = map[string]cases.Source{
 	"108161000000109":  cases.SourceGP,
 	"276491000":        cases.SourcePrimaryCare,
@@ -37,7 +37,7 @@ var sources = map[string]cases.Source{
 type referrerReader struct {
 	*account
 	out    cases.Referrer
-	ods    nhs.ODSCode // of the requester's organisation; "" when not told
+	ods    nhs.ODSCode // of the requester's organisation; "" when not said
 	source cases.Source
 }
 
@@ -84,7 +84,7 @@ func (r *referrerReader) readSource(e *dtpb.Extension) {
 	}
 }
 
-// reference takes what a reference to the requester tells by itself: an organisation, a
+// reference takes what a reference to the requester says by itself: an organisation, a
 // name, whether it is the person or a relative.
 func (r *referrerReader) reference(ref *dtpb.Reference) {
 	display := ref.GetDisplay()

@@ -47,7 +47,7 @@ func FromFHIR(r r4.Resource, terms terminology.Map, linked ...Linked) (Reading, 
 		return Reading{}, fhir.Errorf(fhir.IssueInvalid, "a referral is a ServiceRequest, not a %s", r.Type).At(r.Type)
 	}
 
-	// A fault does not end the reading: whoever mends a referral wants to hear of all at once.
+	// A fault does not end the reading: a person who mends a referral wants all of them at once.
 	a := newAccount(r, linked)
 	a.refuseModifiers(sr, r, linked)
 	origin, priority := a.request(sr, terms)
@@ -62,7 +62,7 @@ func FromFHIR(r r4.Resource, terms terminology.Map, linked ...Linked) (Reading, 
 	if len(a.queries) > 0 {
 		status = cases.NeedsInformation
 	}
-	warnings, refused := a.told()
+	warnings, refused := a.reported()
 	return Reading{
 		Case: cases.Case{
 			Status:       status,

@@ -52,7 +52,7 @@ func (r Reading) Trace() []Step {
 		}
 	}
 
-	// The ServiceRequest has no step itself: one that says "all of it was kept" tells nothing.
+	// The ServiceRequest has no step itself: one that says "all of it was kept" says nothing.
 	for e := range r.account.root.Children() {
 		t.element(e)
 	}

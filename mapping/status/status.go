@@ -1,5 +1,5 @@
-// Package status tells the practice how far a case is: the case as a FHIR Task, a
-// pure function of the case and of the event that is told. What case, practice and owed
+// Package status reports to the practice how far a case is: the case as a FHIR Task, a
+// pure function of the case and of the event that is reported. What case, practice and owed
 // mean here: docs/words.md.
 //
 // Task: https://hl7.org/fhir/R4/task.html
@@ -32,7 +32,7 @@ const (
 type Input struct {
 	Case      cases.Case
 	ID        string    // of the Task; one for the whole life of the referral
-	EventID   string    // of the event that is told: see cases.EventID
+	EventID   string    // of the event that is reported: see cases.EventID
 	Seq       int       // the event's number within the referral, from 1
 	At        time.Time // when the event happened
 	Base      string    // absolute URL of Caselink's FHIR API, without a slash at the end
@@ -47,7 +47,7 @@ type Output struct {
 	Instrument    string          // such as ons4
 }
 
-// Task is the Task that tells the practice of the event. ok is false when nothing
+// Task is the Task that reports the event to the practice. ok is false when nothing
 // names the person to the practice: the Task is then without a patient, and what is
 // owed waits for a person to decide.
 func Task(in Input) (task *tpb.Task, ok bool) {
@@ -79,7 +79,7 @@ func Task(in Input) (task *tpb.Task, ok bool) {
 	return task, named
 }
 
-// identifiers name the case, for ever, and the event, on every attempt to tell of it.
+// identifiers name the case, for ever, and the event, on every attempt to send it.
 func identifiers(in Input) []*dtpb.Identifier {
 	return []*dtpb.Identifier{
 		r4.Identifier(fhir.Identifier{System: fhir.SystemCase, Value: in.Case.ID}),
@@ -91,7 +91,7 @@ func identifiers(in Input) []*dtpb.Identifier {
 // service has taken it on; a closed case completes it only when something was
 // delivered: see cases.Delivered.
 func code(c cases.Case) cpb.TaskStatusCode_Value {
-	// Completed tells the practice that the person was helped.
+	// Completed says to the practice that the person was helped.
 	if c.Status == cases.Closed && !cases.Delivered(c) {
 		return cpb.TaskStatusCode_CANCELLED
 	}

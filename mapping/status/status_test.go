@@ -110,7 +110,7 @@ func TestTaskStatusFollowsTheCase(t *testing.T) {
 		seen[test.state] = true
 	}
 	if len(seen) != len(cases.States()) {
-		t.Errorf("%d states told, want all %d", len(seen), len(cases.States()))
+		t.Errorf("%d states reported, want all %d", len(seen), len(cases.States()))
 	}
 }
 
@@ -235,7 +235,7 @@ func TestSameInputIsTheSameBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(first) != string(second) || strings.Contains(string(first), "Ann Example") {
-		t.Errorf("two attempts differ, or tell the name:\n%s\n%s", first, second)
+		t.Errorf("two attempts differ, or give the name:\n%s\n%s", first, second)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 // SystemNeed is the code system of the need categories.
 const SystemNeed = fhir.Canonical + "/CodeSystem/need"
 
-// Unspecified is the category of a need that no code tells.
+// Unspecified is the category of a need that no code names.
 const Unspecified = "unspecified"
 
 // Category is a kind of need, as a link worker thinks of it.
@@ -132,7 +132,7 @@ func (m Map) Category(codings []fhir.Coding) (category string, ok bool) {
 
 // Disagree reports whether two of the codings stand for different needs.
 func (m Map) Disagree(codings []fhir.Coding) bool {
-	first := "" // what no code tells disagrees with nothing
+	first := "" // what no code names disagrees with nothing
 	for _, c := range codings {
 		concept, ok := m.Lookup(c)
 		if ok && first != "" && concept.Category != first {

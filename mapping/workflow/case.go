@@ -29,7 +29,7 @@ func (f *Flow) Transition(ctx context.Context, scope fhir.Scope, caseID string, 
 
 // moved decides a move of the case as it is under the lock.
 func (f *Flow) moved(cur Current, version int, move cases.Move) (Change, error) {
-	// The version comes before the move: who decided on an older case would be told that
+	// The version comes before the move: a person who decided on an older case would read that
 	// the move is illegal, and not why.
 	if cur.Case.Version != version {
 		return Change{}, fhir.Errorf(fhir.IssueStale,
@@ -108,7 +108,7 @@ func (f *Flow) recorded(cur Current, scored outcome.Scored, a Answers) (Change, 
 		o.ID, o.Version = before.ID, before.Version+1
 	}
 
-	// No Task is told of it: what the practice is owed are the scores, and the case is
+	// It makes no Task: what the practice is owed are the scores, and the case is
 	// where it was.
 	c := cur.Case.WithOutcome(o)
 	change := next(cur, c, cases.Event{

@@ -21,7 +21,7 @@ type Flow struct {
 	Base      string // absolute URL of the FHIR API, without a slash at the end
 	Now       func() time.Time
 	NewID     func() string // a fresh UUID
-	Wake      func()        // tells delivery that something is owed
+	Wake      func()        // wakes delivery: something is owed
 }
 
 // now is the time of a step. PostgreSQL keeps microseconds: what is answered to the

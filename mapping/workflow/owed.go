@@ -19,8 +19,8 @@ func (f *Flow) destinations(r Root) []string {
 	return p.Destinations
 }
 
-// withTask adds to a Change the version of the Task after last that tells the practice
-// of its event, and owes it to each destination.
+// withTask adds to a Change the version of the Task after last that reports its event
+// to the practice, and owes it to each destination.
 func (f *Flow) withTask(c Change, last fhir.Meta) (Change, error) {
 	// That a Task names nobody is asked in owe, as for an Observation.
 	task, _ := status.Task(status.Input{
@@ -84,7 +84,7 @@ func (f *Flow) owe(c Change, resourceType string, raw []byte, meta fhir.Meta) (C
 		parked = noSubject
 	}
 
-	// What is withheld is owed all the same: the lane is told to withhold it, so that it is
+	// What is withheld is owed all the same: the lane is set to withhold it, so that it is
 	// counted and seen, and consent is the one of the time when it would be sent.
 	eventID := cases.EventID(c.Referral.ID, c.Event.Seq)
 	for _, d := range f.destinations(c.Referral) {

@@ -35,7 +35,7 @@ func (f *Flow) Receive(ctx context.Context, scope fhir.Scope, in Incoming) (Rece
 	}
 
 	// Nobody asks first whether the referral is here: of two that come at once both would
-	// hear no. The commit itself says that an identity is taken.
+	// be answered no. The commit itself says that an identity is taken.
 	known, err := f.Store.Create(ctx, scope, change)
 	if err != nil {
 		return Receipt{}, err
@@ -96,7 +96,7 @@ func UnknownPractice() error {
 
 // Received decides what a referral becomes, and what its sender should look at. It
 // reads nothing but its arguments, the directory, the clock and fresh ids, and keeps
-// nothing. A referral that is refused is told every fault.
+// nothing. The refusal of a referral lists every fault.
 func (f *Flow) Received(scope fhir.Scope, in Incoming) (Change, fhir.Errors, error) {
 	practice, ok := f.Directory.Practice(scope.Holder)
 	if !ok {

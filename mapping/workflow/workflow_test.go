@@ -378,7 +378,7 @@ func TestNothingIsReadButByTheMeaningThatWasGiven(t *testing.T) {
 	_, err := none.Outcomes.Score("ons4", cases.Baseline, nil)
 
 	if len(faults) != 1 || faults[0].Rule != "dom-6" { // the one rule of every resource that needs no table
-		t.Errorf("without terms or rules a referral is told %v", faults)
+		t.Errorf("without terms or rules a referral gets %v", faults)
 	}
 	if got := mapped.Case.Needs[0].Category; got != terminology.Unspecified {
 		t.Errorf("without terms the need is %s", got)
@@ -540,7 +540,7 @@ func TestTraceLeavesOutWhatTheServerAdds(t *testing.T) {
 	text := strings.Join(paths, " ") + " "
 	for _, added := range []string{"ServiceRequest.id ", "versionId", "lastUpdated"} {
 		if strings.Contains(text, added) {
-			t.Errorf("the trace tells of %s: %s", added, text)
+			t.Errorf("the trace names %s: %s", added, text)
 		}
 	}
 	if !strings.Contains(text, "meta") {
