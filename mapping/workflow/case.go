@@ -51,8 +51,8 @@ type Answers struct {
 	Instrument string
 	Point      cases.Point
 	Answers    map[string]json.RawMessage
-	AnsweredAt time.Time // zero: now
-	Corrects   string    // id of the outcome that these answers replace; "" for a new one
+	AnsweredAt *time.Time // nil: now
+	Corrects   string     // id of the outcome that these answers replace; "" for a new one
 	Actor      cases.Actor
 }
 
@@ -78,24 +78,36 @@ func (f *Flow) RecordOutcome(ctx context.Context, scope fhir.Scope, caseID strin
 	return recorded, nil
 }
 
-// past refuses answers from the future, further than clocks may differ.
-func (f *Flow) past(at time.Time) error {
-	if at.After(f.Now().Add(time.Minute)) {
-		return fhir.Errorf(fhir.IssueValue,
-			"answers are recorded after they are given: answeredAt lies in the future").At("answeredAt")
+// firstYear is before the birth of anybody who can answer.
+const firstYear = 1900
+
+// past refuses answers from the future, further than clocks may differ, and from a time in
+// which nobody who lives could have given them: FHIR has no year 0 to write it back by.
+func (f *Flow) past(at *time.Time) error {
+	var wrong string
+	switch {
+	case at == nil:
+		return nil
+	case at.After(f.Now().Add(time.Minute)):
+		wrong = "answers are recorded after they are given: answeredAt lies in the future"
+	case at.Year() < firstYear:
+		wrong = "answers are given by somebody who lives: answeredAt lies before 1900"
+	default:
+		return nil
 	}
-	return nil
+	return fhir.Errorf(fhir.IssueValue, "%s", wrong).At("answeredAt")
 }
 
 // recorded decides what the scored answers add to the case as it is under the lock.
 func (f *Flow) recorded(cur Current, scored outcome.Scored, a Answers) (Change, cases.Outcome, error) {
 	now := f.now()
-	if a.AnsweredAt.IsZero() {
-		a.AnsweredAt = now
+	answered := now
+	if a.AnsweredAt != nil {
+		answered = a.AnsweredAt.UTC()
 	}
 	o := cases.Outcome{
 		ID: f.NewID(), Version: 1, Instrument: scored.Instrument, Point: scored.Point, Answers: scored.Answers, Scores: scored.Scores,
-		AnsweredAt: a.AnsweredAt.UTC(), RecordedAt: now, RecordedBy: a.Actor,
+		AnsweredAt: answered, RecordedAt: now, RecordedBy: a.Actor,
 	}
 
 	// A correction keeps the id: the Observations that the practice has are replaced by

@@ -377,6 +377,15 @@ func TestEveryFaultOfAnOutcomeIsTold(t *testing.T) {
 				"required at answers.anxious-yesterday", "value at answers", "value at answeredAt", "required at actor.name",
 			},
 		},
+		"before anybody's time": {
+			strings.Replace(ons4("baseline", 1), `{`, `{"answeredAt":"0000-01-01T00:00:00Z",`, 1), []string{"value at answeredAt"},
+		},
+		"the first moment that Go knows": {
+			strings.Replace(ons4("baseline", 1), `{`, `{"answeredAt":"0001-01-01T00:00:00Z",`, 1), []string{"value at answeredAt"},
+		},
+		"a year too early": {
+			strings.Replace(ons4("baseline", 1), `{`, `{"answeredAt":"1899-12-31T23:59:59Z",`, 1), []string{"value at answeredAt"},
+		},
 		"an instrument": {`{"instrument":"ons5","point":"baseline","answers":{},` + ola + `}`, []string{"value at instrument"}},
 		"a correction of nought": {
 			strings.Replace(ons4("baseline", 1), `{`, `{"corrects":"`+absent+`",`, 1), []string{"value at corrects"},

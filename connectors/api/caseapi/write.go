@@ -71,10 +71,8 @@ func (a *API) recordOutcome(c *gin.Context) error {
 		return err
 	}
 	answers := workflow.Answers{
-		Instrument: body.Instrument, Point: body.Point, Answers: body.Answers, Corrects: body.Corrects, Actor: actor(c, body.Actor),
-	}
-	if body.AnsweredAt != nil {
-		answers.AnsweredAt = *body.AnsweredAt
+		Instrument: body.Instrument, Point: body.Point, Answers: body.Answers, AnsweredAt: body.AnsweredAt,
+		Corrects: body.Corrects, Actor: actor(c, body.Actor),
 	}
 	recorded, err := a.Flow.RecordOutcome(c.Request.Context(), edge.Scope(c, fhir.RoleApp), c.Param("id"), answers)
 	if err != nil {
