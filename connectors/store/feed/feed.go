@@ -12,11 +12,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"caselink.example/connectors/store"
@@ -79,22 +81,20 @@ func (s *Sealer) rounds(ctx context.Context, conn *pgxpool.Conn) error {
 	}
 }
 
-// sealEvents gives the oldest unnumbered events the next positions. Their id was
-// drawn under the referral's lock and an event is visible only after the one before
-// it, so positions rise within a referral.
+// selectUnnumbered finds the oldest events without a position. Their id was drawn under the
+// referral's lock and an event is visible only after the one before it, so that positions
+// in the order of ids rise within a referral.
+const selectUnnumbered = `select id from caselink.events where position is null order by id limit $1`
+
+// sealEvents gives events the positions after $2. Each finds its own by its place among the
+// ids, which are in order, so that there is nothing to join: a join that PostgreSQL planned
+// while hardly any event was without a position compared each such event with each id (seen:
+// three seconds for a round, from a backlog of 8,000 on, and so never an end of it).
 //
 // It may be repeated: what has a position keeps it, and a round that is lost before its
 // commit leaves the head where it was.
-const sealEvents = `with batch as (
-		select unsealed.id, head.position + row_number() over (order by unsealed.id) as position
-		from (select id from caselink.events where position is null order by id limit $1) unsealed,
-			(select position from caselink.heads where name = 'events') head),
-	sealed as (update caselink.events e set position = batch.position from batch
-		where e.id = batch.id and e.position is null returning e.position)
-	-- The head moves by what was numbered, not by what was found.
-	update caselink.heads set position = position + (select count(*) from sealed), at = now()
-	where name = 'events' and exists (select from sealed)
-	returning (select count(*) from sealed)`
+const sealEvents = `update caselink.events set position = $2 + width_bucket(id, $1::bigint[])
+	where id = any ($1::bigint[]) and position is null`
 
 // Seal does one round on a connection and returns how many events and audit
 // records it numbered, each at most 2,000.
@@ -106,18 +106,15 @@ func Seal(ctx context.Context, conn *pgx.Conn) (events, audit int, err error) {
 		// The lock on a head is a statement of its own, before the one that looks for rows:
 		// a statement that waits for it has looked before it waited, and would count what
 		// another sealer has numbered since.
-		var head Head
-		b.Queue(selectHead, "events")
-		b.Queue(sealEvents, perRound).Query(func(rows pgx.Rows) error {
-			for rows.Next() {
-				if err := rows.Scan(&events); err != nil {
-					return err
-				}
-			}
-			return rows.Err()
-		})
+		var feed, chain Head
+		var unnumbered []int64
 		var records []Record
-		b.Queue(selectHead, "audit").QueryRow(func(row pgx.Row) error { return row.Scan(&head.Position, &head.Hash) })
+		b.Queue(selectHead, "events").QueryRow(feed.scan)
+		b.Queue(selectUnnumbered, perRound).Query(func(rows pgx.Rows) (err error) {
+			unnumbered, err = pgx.CollectRows(rows, pgx.RowTo[int64])
+			return err
+		})
+		b.Queue(selectHead, "audit").QueryRow(chain.scan)
 		b.Queue(selectUnsealed, perRound).Query(func(rows pgx.Rows) (err error) {
 			records, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Record])
 			return err
@@ -125,10 +122,49 @@ func Seal(ctx context.Context, conn *pgx.Conn) (events, audit int, err error) {
 		if err := tx.SendBatch(ctx, b).Close(); err != nil {
 			return err
 		}
-		audit = len(records)
-		return chain(ctx, tx, head, records)
+
+		events, audit = len(unnumbered), len(records)
+		b = &pgx.Batch{}
+		queueEvents(b, feed, unnumbered)
+		queueAudit(b, chain, records)
+		return tx.SendBatch(ctx, b).Close()
 	})
 	return events, audit, store.Translate("seal", err)
+}
+
+// queueEvents numbers the events, which are in the order of their ids.
+func queueEvents(b *pgx.Batch, head Head, ids []int64) {
+	if len(ids) == 0 {
+		return
+	}
+	b.Queue(sealEvents, ids, head.Position).Exec(numbered(len(ids)))
+	b.Queue(moveHead, "events", head.Position+int64(len(ids)), head.Hash)
+}
+
+// queueAudit gives each record the next position and the hash of the record before it and itself.
+func queueAudit(b *pgx.Batch, head Head, records []Record) {
+	if len(records) == 0 {
+		return
+	}
+	ids, hashes := make([]int64, len(records)), make([]byte, 0, len(records)*sha256.Size)
+	first := head.Position
+	for i, r := range records {
+		head = head.Next(r)
+		ids[i], hashes = r.ID, append(hashes, head.Hash...)
+	}
+	b.Queue(sealAudit, ids, first, hashes).Exec(numbered(len(records)))
+	b.Queue(moveHead, "audit", head.Position, head.Hash)
+}
+
+// numbered wants so many rows to have got their position. The head moves as far, and a row
+// that did not get its own would be a gap; the round is then lost, and begun again.
+func numbered(want int) func(pgconn.CommandTag) error {
+	return func(done pgconn.CommandTag) error {
+		if n := done.RowsAffected(); n != int64(want) {
+			return fmt.Errorf("%d of %d rows got a position", n, want)
+		}
+		return nil
+	}
 }
 
 // Head is the end of a chain.
@@ -136,6 +172,8 @@ type Head struct {
 	Position int64
 	Hash     []byte
 }
+
+func (h *Head) scan(row pgx.Row) error { return row.Scan(&h.Position, &h.Hash) }
 
 // Record is an audit record as it enters the chain.
 type Record struct {
@@ -157,24 +195,12 @@ const RecordColumns = `id, at, holder, coalesce(service, ''), role, client, user
 
 const selectUnsealed = `select ` + RecordColumns + ` from caselink.audit where position is null order by id limit $1`
 
-const sealAudit = `update caselink.audit a set position = sealed.position, hash = sealed.hash
-	from unnest($1::bigint[], $2::bigint[], $3::bytea[]) as sealed(id, position, hash) where a.id = sealed.id and a.position is null`
+// sealAudit does what sealEvents does; $3 is the hashes, one after the other.
+const sealAudit = `update caselink.audit set position = $2 + width_bucket(id, $1::bigint[]),
+		hash = substring($3::bytea from 32 * width_bucket(id, $1::bigint[]) - 31 for 32)
+	where id = any ($1::bigint[]) and position is null`
 
-// chain gives each record the next position and the hash of the record before it and itself.
-func chain(ctx context.Context, tx pgx.Tx, head Head, records []Record) error {
-	if len(records) == 0 {
-		return nil
-	}
-	ids, positions, hashes := make([]int64, len(records)), make([]int64, len(records)), make([][]byte, len(records))
-	for i, r := range records {
-		head = head.Next(r)
-		ids[i], positions[i], hashes[i] = r.ID, head.Position, head.Hash
-	}
-	b := &pgx.Batch{}
-	b.Queue(sealAudit, ids, positions, hashes)
-	b.Queue(`update caselink.heads set position = $1, hash = $2, at = now() where name = 'audit'`, head.Position, head.Hash)
-	return tx.SendBatch(ctx, b).Close()
-}
+const moveHead = `update caselink.heads set position = $2, hash = $3, at = now() where name = $1`
 
 // Next is the head after one more record: its hash covers the whole chain so far.
 func (h Head) Next(r Record) Head {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -113,6 +114,66 @@ func TestSealerThatWaitedForAnotherLeavesNoGap(t *testing.T) {
 	got := storetest.Query[int64](t, target, `select position from caselink.events order by position`)
 	if diff := cmp.Diff([]int64{1, 2}, got); diff != "" {
 		t.Errorf("positions (-want +got):\n%s", diff)
+	}
+}
+
+// backlog is what a sealer finds that was away: the statistics say that nothing is without
+// a position, and 3,000 events and records are.
+const backlog = `set session_replication_role = replica;
+	insert into caselink.events (holder, referral, seq, case_id, kind, to_status, actor, occurred_at, request_id, position)
+	select 'Y99901', gen_random_uuid(), 1, gen_random_uuid(), 'received', 'received', '{}', now(), '', i from generate_series(1, 20000) i;
+	insert into caselink.audit (at, holder, role, client, user_id, user_name, user_role, organisation, action, resource_type,
+		request_id, correlation_id, position, hash)
+	select now(), 'Y99901', 'gp', 'gp', '', '', '', '', 'C', 'Case', '', '', i, '' from generate_series(1, 20000) i;
+	update caselink.heads set position = 20000;
+	analyze caselink.events, caselink.audit;
+	insert into caselink.events (holder, referral, seq, case_id, kind, to_status, actor, occurred_at, request_id)
+	select 'Y99901', gen_random_uuid(), 1, gen_random_uuid(), 'received', 'received', '{}', now(), '' from generate_series(1, 3000) i;
+	insert into caselink.audit (at, holder, role, client, user_id, user_name, user_role, organisation, action, resource_type,
+		request_id, correlation_id)
+	select now(), 'Y99901', 'gp', 'gp', '', '', '', '', 'C', 'Case', '', '' from generate_series(1, 3000) i`
+
+// TestSealerCatchesUpWhateverTheStatisticsSay: a round compares no row with each other.
+func TestSealerCatchesUpWhateverTheStatisticsSay(t *testing.T) {
+	t.Parallel()
+	db, target := open(t)
+	target.Exec(t, backlog)
+	ids := func(table string) []int64 {
+		return storetest.Query[int64](t, target, `select id from caselink.`+table+` where position is null order by id limit 2000`)
+	}
+
+	for name, round := range map[string]struct {
+		sql  string
+		args []any
+	}{
+		"events": {feed.SealEvents, []any{ids("events"), 20000}},
+		"audit":  {feed.SealAudit, []any{ids("audit"), 20000, make([]byte, 2000*32)}},
+	} {
+		var plan []string
+		b := store.NewBatch(fhir.Scope{Role: fhir.RoleSealer})
+		b.Queue(`explain `+round.sql, round.args...).Query(func(rows pgx.Rows) (err error) {
+			plan, err = pgx.CollectRows(rows, pgx.RowTo[string])
+			return err
+		})
+		if err := db.Send(t.Context(), "explain", b); err != nil {
+			t.Fatal(err)
+		}
+		if text := strings.Join(plan, "\n"); strings.Contains(text, "Nested Loop") || !strings.Contains(text, "_unsealed") {
+			t.Errorf("%s are sealed by\n%s", name, text)
+		}
+	}
+
+	for _, want := range []int{2000, 1000, 0} {
+		if events, audit := seal(t, db); events != want || audit != want {
+			t.Errorf("a round numbered %d events and %d records, want %d of each", events, audit, want)
+		}
+	}
+	for _, table := range []string{"events", "audit"} {
+		ordered := storetest.Query[bool](t, target, `select bool_and(position = place) from (
+			select position, 20000 + row_number() over (order by id) as place from caselink.`+table+` where position > 20000) sealed`)[0]
+		if !ordered {
+			t.Errorf("%s have positions out of the order of their ids", table)
+		}
 	}
 }
 
