@@ -32,7 +32,9 @@ const (
 )
 
 // Algorithms are what a token may be signed with: never symmetric, never none.
-var Algorithms = []string{
+func Algorithms() []string { return slices.Clone(algorithms) }
+
+var algorithms = []string{
 	oidc.RS256, oidc.RS384, oidc.RS512,
 	oidc.PS256, oidc.PS384, oidc.PS512,
 	oidc.ES256, oidc.ES384,
@@ -96,8 +98,8 @@ func (c Config) Check() error {
 			errs = append(errs, fmt.Errorf("issuer %q: an audience is needed", issuer.URL))
 		}
 		for _, algorithm := range issuer.Algorithms {
-			if !slices.Contains(Algorithms, algorithm) {
-				known := strings.Join(Algorithms, ", ")
+			if !slices.Contains(algorithms, algorithm) {
+				known := strings.Join(algorithms, ", ")
 				errs = append(errs, fmt.Errorf("issuer %q: algorithm %q is not one of %s", issuer.URL, algorithm, known))
 			}
 		}

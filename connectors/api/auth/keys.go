@@ -298,6 +298,6 @@ func parseKey(raw json.RawMessage) (key, bool) {
 	sound := k.IsPublic() && k.Valid() &&
 		(k.Use == "" || k.Use == "sig") &&
 		(purpose.KeyOps == nil || slices.Contains(purpose.KeyOps, "verify")) &&
-		slices.ContainsFunc(Algorithms, k.fits)
+		slices.ContainsFunc(algorithms, k.fits)
 	return k, sound
 }

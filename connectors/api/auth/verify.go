@@ -49,7 +49,7 @@ func New(config Config) *Verifier {
 		i.MaxLife = cmp.Or(i.MaxLife, defaultMaxLife)
 		i.Claims = i.Claims.withDefaults()
 		if len(i.Algorithms) == 0 {
-			i.Algorithms = Algorithms
+			i.Algorithms = algorithms
 		}
 		keySet := &keySet{
 			issuer: i.URL, client: &client, now: config.Now,

@@ -131,7 +131,7 @@ func TestEveryAlgorithmOfTheListVerifies(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.serveKeys(t, jwk("rsa", &rsaKey.PublicKey), jwk("p256", &p256.PublicKey), jwk("p384", &p384.PublicKey))
-	for _, algorithm := range auth.Algorithms {
+	for _, algorithm := range auth.Algorithms() {
 		kid, private := "rsa", any(rsaKey)
 		switch algorithm {
 		case "ES256":

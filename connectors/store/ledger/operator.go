@@ -15,8 +15,8 @@ import (
 	"caselink.example/fhir"
 )
 
-// States are the states of an item: the first two are open, the others closed.
-var States = []string{"owed", "parked", "acknowledged", "superseded", "withheld"}
+// states are those of an item: the first two are open, the others closed.
+var states = []string{"owed", "parked", "acknowledged", "superseded", "withheld"}
 
 // Entry is one item of the ledger as an operator sees it: no patient data.
 type Entry struct {
@@ -48,7 +48,7 @@ type Tried struct {
 
 // Filter narrows what is listed. Its zero value is all that is open.
 type Filter struct {
-	State       string // one of States; "" for the open ones
+	State       string // owed, parked, acknowledged, superseded or withheld; "" for the first two, which are open
 	Destination string // "" for all
 	Limit       int    // 0 for all
 }
@@ -65,16 +65,16 @@ const selectEntries = `select o.holder, o.referral, o.destination, o.n, l.last, 
 
 // List returns items, the longest owed first.
 func (l *Ledger) List(ctx context.Context, f Filter) ([]Entry, error) {
-	states := States[:2]
+	wanted := states[:2]
 	if f.State != "" {
-		states = []string{f.State}
+		wanted = []string{f.State}
 	}
-	if !slices.Contains(States, states[0]) {
-		return nil, fhir.Errorf(fhir.IssueValue, "state must be one of %s", strings.Join(States, ", "))
+	if !slices.Contains(states, wanted[0]) {
+		return nil, fhir.Errorf(fhir.IssueValue, "state must be one of %s", strings.Join(states, ", "))
 	}
 	entries := []Entry{}
 	b := operatorBatch(fhir.Caller{})
-	b.Queue(selectEntries, states, f.Destination, nil, f.Limit).Query(func(rows pgx.Rows) (err error) {
+	b.Queue(selectEntries, wanted, f.Destination, nil, f.Limit).Query(func(rows pgx.Rows) (err error) {
 		entries, err = pgx.AppendRows(entries, rows, scanEntry)
 		return err
 	})
@@ -95,7 +95,7 @@ func (l *Ledger) Show(ctx context.Context, referral string) (entries []Entry, tr
 	// One batch is one transaction, but each statement sees the moment at which it starts:
 	// an attempt may be listed whose item still shows as before.
 	b := operatorBatch(fhir.Caller{})
-	b.Queue(selectEntries, States, "", id, 0).Query(func(rows pgx.Rows) (err error) {
+	b.Queue(selectEntries, states, "", id, 0).Query(func(rows pgx.Rows) (err error) {
 		entries, err = pgx.CollectRows(rows, scanEntry)
 		return err
 	})
