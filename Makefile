@@ -71,7 +71,7 @@ fuzz: ## every fuzz target for FUZZTIME (10s), one after the other; FUZZ=REGEXP 
 	@git ls-files '*_test.go' | xargs grep -HoE '^func Fuzz[A-Za-z0-9_]*' | while IFS=: read -r file target; do \
 		target=$${target#func }; package=./$$(dirname "$$file"); \
 		[[ $$target =~ $(FUZZ) ]] || continue; \
-		if said=$$($(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$package" 2>&1 </dev/null); \
+		if said=$$($(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x "$$package" 2>&1 </dev/null); \
 		then echo "$$target $$package: $$(grep -oE 'execs: [0-9]+' <<<"$$said" | tail -n 1)"; \
 		else echo "$$said"; echo "$$target $$package: FAILED"; exit 1; fi; \
 	done
