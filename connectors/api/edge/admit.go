@@ -1,6 +1,8 @@
 package edge
 
 import (
+	"context"
+	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -49,45 +51,87 @@ func newGate(working int, waiting int64, longest time.Duration, reg prometheus.R
 	return g
 }
 
+const placeKey = "place"
+
+// place is where one request stands at the gate.
+type place struct {
+	*gate
+	inside bool
+}
+
 // Admit lets a request work when there is room for it, and else refuses it with
-// fhir.IssueTransient before its body is read: nothing was done, and the identical request
-// may be sent again. It stands behind Authenticate, so that a stranger takes nobody's place.
+// fhir.IssueTransient: nothing was done, and the identical request may be sent again. It
+// stands behind Authenticate, so that a stranger takes nobody's place.
 func (e *Edge) Admit(c *gin.Context) {
-	if !e.gate.enter(c.Request.Context().Done()) {
-		e.gate.refused.Inc()
-		renderError(c, fhir.Errorf(fhir.IssueTransient,
-			"more is asked of Caselink than it can do at this moment: nothing was done; repeat the identical request"))
+	p := &place{gate: e.gate}
+	c.Set(placeKey, p)
+	defer p.leave()
+
+	// Who sends a body takes a slot when it is here, in Body: a sender on a bad line would
+	// hold the slot for as long as its body takes, and a few of them would hold all. Where
+	// the queue is full already, nothing of it is read.
+	var err error
+	switch m := c.Request.Method; {
+	case m == http.MethodGet, m == http.MethodHead, c.Request.ContentLength == 0:
+		err = p.enter(c.Request.Context())
+	case p.waiting.Load() >= p.maxWaiting:
+		err = p.turnAway()
+	}
+	if err != nil {
+		renderError(c, err)
 		return
 	}
-	defer e.gate.leave()
 	c.Next()
 }
 
-// enter takes a slot, or reports false: too many wait already, it took too long, or gone
-// is closed.
-func (g *gate) enter(gone <-chan struct{}) bool {
+// begin takes the slot of a request whose body has been read; nothing where no gate stands.
+func begin(c *gin.Context) error {
+	if p, ok := c.Get(placeKey); ok {
+		return p.(*place).enter(c.Request.Context())
+	}
+	return nil
+}
+
+// enter takes a slot, once. It refuses when too many wait already, when it took too long,
+// and when the client has left: what is done from then on would be done for nobody.
+func (p *place) enter(ctx context.Context) error {
+	if p.inside {
+		return nil
+	}
 	select {
-	case g.slots <- struct{}{}:
-		return true
+	case p.slots <- struct{}{}:
+		p.inside = true
+		return nil
 	default:
 	}
 
 	// Counted before it waits, so that of two who come at once for the last place one is
 	// refused.
-	defer g.waiting.Add(-1)
-	if g.waiting.Add(1) > g.maxWaiting {
-		return false
+	defer p.waiting.Add(-1)
+	if p.waiting.Add(1) > p.maxWaiting {
+		return p.turnAway()
 	}
-	late := time.NewTimer(g.longest)
+	late := time.NewTimer(p.longest)
 	defer late.Stop()
 	select {
-	case g.slots <- struct{}{}:
-		return true
+	case p.slots <- struct{}{}:
+		p.inside = true
+		return nil
 	case <-late.C:
-		return false
-	case <-gone: // what is done from here on would be done for nobody
-		return false
+	case <-ctx.Done():
+	}
+	return p.turnAway()
+}
+
+func (p *place) leave() {
+	if p.inside {
+		<-p.slots
 	}
 }
 
-func (g *gate) leave() { <-g.slots }
+// turnAway is the refusal, counted.
+func (g *gate) turnAway() error {
+	g.refused.Inc()
+	return fhir.Errorf(fhir.IssueTransient,
+		"more is asked of Caselink than it can do at this moment: nothing was done; repeat the identical request")
+}

@@ -31,6 +31,9 @@ func newCrowded() *crowded {
 	e.gate = newGate(1, 1, time.Second, c.reg)
 	c.engine = e.Engine()
 	c.engine.POST("/work/:id", e.Admit, Handle(func(g *gin.Context) error {
+		if _, err := Body(g, 100); err != nil {
+			return err
+		}
 		c.begun <- g.Param("id")
 		<-c.end
 		g.Status(http.StatusCreated)
@@ -114,6 +117,36 @@ func TestWhoFindsNoPlaceIsTurnedAwayAtOnce(t *testing.T) {
 	})
 }
 
+// TestSlowSenderHoldsNoPlace: who is still sending keeps nobody from working, and works
+// when the body is here and there is room.
+func TestSlowSenderHoldsNoPlace(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowded()
+		body, sender := io.Pipe()
+		slow := c.ask(t.Context(), "slow", body)
+		synctest.Wait()
+
+		quick := c.ask(t.Context(), "quick", strings.NewReader("{}"))
+		synctest.Wait()
+		_, _ = sender.Write([]byte("{}"))
+		_ = sender.Close()
+		synctest.Wait()
+		if n := c.metric(t, "caselink_http_waiting"); n != 1 {
+			t.Errorf("%v wait, want the slow one, whose body is here", n)
+		}
+		c.end <- struct{}{}
+		c.end <- struct{}{}
+
+		if first, second := (<-quick).Code, (<-slow).Code; first != http.StatusCreated || second != http.StatusCreated {
+			t.Errorf("answered %d and %d", first, second)
+		}
+		if first, second := <-c.begun, <-c.begun; first != "quick" || second != "slow" {
+			t.Errorf("begun %s, then %s", first, second)
+		}
+	})
+}
+
 func TestNobodyWaitsForEver(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -122,7 +155,7 @@ func TestNobodyWaitsForEver(t *testing.T) {
 		synctest.Wait()
 		start := time.Now()
 
-		late := <-c.ask(t.Context(), "2", unread{t})
+		late := <-c.ask(t.Context(), "2", nil)
 
 		if late.Code != http.StatusServiceUnavailable || time.Since(start) != time.Second {
 			t.Errorf("status %d after %s", late.Code, time.Since(start))
@@ -139,7 +172,7 @@ func TestWorkOfWhoHasLeftIsNotBegun(t *testing.T) {
 		working := c.ask(t.Context(), "1", nil)
 		synctest.Wait()
 		ctx, leave := context.WithCancel(t.Context())
-		left := c.ask(ctx, "2", unread{t})
+		left := c.ask(ctx, "2", nil)
 		synctest.Wait()
 
 		start := time.Now()

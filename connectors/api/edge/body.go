@@ -11,7 +11,8 @@ import (
 	"caselink.example/fhir"
 )
 
-// Body reads the whole body, at most limit bytes of it.
+// Body reads the whole body, at most limit bytes of it, and then lets the request work:
+// behind Admit it refuses one for which there is no room.
 func Body(c *gin.Context, limit int64) ([]byte, error) {
 	// A few bytes can unpack to more than any limit.
 	if enc := c.GetHeader("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
@@ -36,7 +37,7 @@ func Body(c *gin.Context, limit int64) ([]byte, error) {
 		var over *http.MaxBytesError
 		switch {
 		case err == io.EOF:
-			return body, nil
+			return body, begin(c)
 		case errors.As(err, &over):
 			return nil, tooLong
 		case err != nil:
